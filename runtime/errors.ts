@@ -1,0 +1,46 @@
+// The registry of errors: the only place where a code is born. Codes are stable and never reused; docs/errors.md lists
+// exactly these (a test keeps it so). `exit` is the process's exit code when the error ends it: 1 failed, 2 usage, 78
+// configuration. `retryable` says whether the same call may succeed later without anybody changing anything.
+
+export interface ErrorEntry {
+  readonly meaning: string
+  readonly remedy: string
+  readonly exit: 1 | 2 | 78
+  readonly retryable: boolean
+}
+
+export const errorRegistry = {
+  CONFIG_INVALID: {
+    meaning: 'The configuration has one or more faults; all of them are listed.',
+    remedy: 'Correct each named flag or environment variable; `pulsegate <command> --help` shows the allowed values.',
+    exit: 78,
+    retryable: false
+  },
+  QUEUE_FULL: {
+    meaning: 'The queue holds as many messages or bytes as it may; the message was not taken.',
+    remedy: 'None needed: the device keeps the message and sends it again. When it lasts, look at the database.',
+    exit: 1,
+    retryable: true
+  },
+  QUEUE_CLOSED: {
+    meaning: 'The process is stopping; the message was not stored and not acknowledged.',
+    remedy: 'None needed: the device keeps the message and sends it again after the restart.',
+    exit: 1,
+    retryable: true
+  }
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorRegistry
+
+/** Every error of ours that reaches a person. `message` names the path, device or setting concerned, never a payload. */
+export class PulsegateError extends Error {
+  readonly code: ErrorCode
+
+  constructor (code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'PulsegateError'
+    this.code = code
+  }
+
+  get entry (): ErrorEntry { return errorRegistry[this.code] }
+}
