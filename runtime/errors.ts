@@ -1,6 +1,7 @@
 // The registry of errors: the only place where a code is born. Codes are stable and never reused; docs/errors.md lists
 // exactly these (a test keeps it so). `exit` is the process's exit code when the error ends it: 1 failed, 2 usage, 78
 // configuration. `retryable` says whether the same call may succeed later without anybody changing anything.
+import { safeText } from './log-safety.ts'
 
 export interface ErrorEntry {
   readonly meaning: string
@@ -14,6 +15,12 @@ export const errorRegistry = {
     meaning: 'The configuration has one or more faults; all of them are listed.',
     remedy: 'Correct each named flag or environment variable; `pulsegate <command> --help` shows the allowed values.',
     exit: 78,
+    retryable: false
+  },
+  PORT_UNAVAILABLE: {
+    meaning: 'An address the process must listen on is taken or not allowed.',
+    remedy: 'Stop what listens there (`ss -ltnp` or `lsof -i` shows it), or choose another port; `pulsegate doctor` checks all of them.',
+    exit: 1,
     retryable: false
   },
   QUEUE_FULL: {
@@ -31,6 +38,32 @@ export const errorRegistry = {
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorRegistry
+
+/** The exit code a process ends with for `error`: its entry's, or 1 for anything that is not ours. */
+export function exitCodeOf (error: unknown): 1 | 2 | 78 {
+  return error instanceof PulsegateError ? error.entry.exit : 1
+}
+
+/** `error` for a person at a terminal: code and message, what to do, and the causes below it. No stack. */
+export function describeError (error: unknown): string {
+  const lines = error instanceof PulsegateError
+    ? [`${error.code}: ${error.message}`, `  What to do: ${error.entry.remedy}`]
+    : [`Unexpected: ${messageOf(error)}`]
+  let cause = error instanceof Error ? error.cause : undefined
+  // bounded: a cause may refer to itself
+  for (let depth = 0; cause !== undefined && depth < 5; depth++) {
+    lines.push(`  Because: ${messageOf(cause)}`)
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return lines.join('\n')
+}
+
+function messageOf (error: unknown): string {
+  if (!(error instanceof Error)) return safeText(String(error))
+  // a refused connection to several addresses is an AggregateError with an empty message
+  if (error.message === '' && error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
+  return safeText(error.message) || error.name
+}
 
 /** Every error of ours that reaches a person. `message` names the path, device or setting concerned, never a payload. */
 export class PulsegateError extends Error {
