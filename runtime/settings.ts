@@ -1,0 +1,121 @@
+// Every setting of every Pulsegate process, once: name, type, default, bounds, where it comes from, what it does. A process
+// picks the ones it needs (`pick`) and gives them to loadConfig. docs/configuration.md lists exactly these (a test keeps it
+// so), and a PULSEGATE_* variable that is not here is a fault, because it is most likely a misspelt one.
+
+/** A setting is a piece of JSON Schema, plus where it is read from. Durations are written `20s` and arrive as ms (names end in Ms). */
+export interface Setting {
+  readonly type: 'string' | 'integer' | 'boolean' | 'duration'
+  readonly description: string
+  /** As a person would write it; absent = the setting may be absent. */
+  readonly default?: string | number | boolean
+  readonly enum?: readonly string[]
+  readonly minimum?: number
+  readonly maximum?: number
+  /** Regular expression, and the words for it. */
+  readonly pattern?: string
+  readonly expects?: string
+  /** The environment variable when it is not PULSEGATE_<NAME>. */
+  readonly env?: string
+  /** The flag when it is not the kebab-case of the name. */
+  readonly flag?: string
+  /** The value never appears in a message. */
+  readonly secret?: true
+}
+
+const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
+const count = { type: 'integer', minimum: 1 } as const
+
+export const settings = {
+  data: {
+    type: 'string',
+    default: '.pulsegate',
+    description: 'Folder for everything `up` keeps: certs/, postgres/, simulator/.'
+  },
+  certs: {
+    type: 'string',
+    description: 'Folder of the certificate authority and the server certificate; `up` uses certs/ in the data folder.'
+  },
+  databaseUrl: {
+    type: 'string',
+    env: 'DATABASE_URL',
+    secret: true,
+    pattern: '^postgres(ql)?://',
+    expects: 'postgres://user:password@host:port/database',
+    description: 'PostgreSQL 15 or later, best with TimescaleDB. Without it `up` starts its own.'
+  },
+  redisUrl: {
+    type: 'string',
+    env: 'REDIS_URL',
+    secret: true,
+    pattern: '^rediss?://',
+    expects: 'redis://user:password@host:port',
+    description: 'Redis between separate `broker` and `ingest` processes.'
+  },
+  mqttHost: { type: 'string', default: '127.0.0.1', description: 'Address the MQTT broker listens on; 0.0.0.0 for devices in the network.' },
+  mqttPort: { ...port, default: 8_883, description: 'Port of MQTT over mutual TLS; 0 takes a free one.' },
+  healthHost: { type: 'string', default: '127.0.0.1', description: 'Private address of /healthz, /readyz and /metrics (no authentication).' },
+  healthPort: { ...port, default: 9_464, description: 'Its port; 0 takes a free one.' },
+  logLevel: {
+    type: 'string',
+    enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    default: 'info',
+    description: 'The least important events that are logged.'
+  },
+  otlpEndpoint: {
+    type: 'string',
+    env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    secret: true,
+    pattern: '^https?://',
+    expects: 'http://host:4318',
+    description: 'OTLP/HTTP collector that metrics and traces are pushed to.'
+  },
+  enrolment: {
+    type: 'string',
+    enum: ['active', 'pending'],
+    description: 'State of an unknown device with a good certificate: `active` may publish at once, `pending` waits for an operator. Default: active in `up`, else pending.'
+  },
+  retentionMs: {
+    type: 'duration',
+    flag: 'retention',
+    default: '90d',
+    minimum: 3_600_000,
+    description: 'How long readings and receipts are kept. Older messages are quarantined as too-old.'
+  },
+  graceMs: { type: 'duration', flag: 'grace', default: '25s', minimum: 0, description: 'Time to finish what was taken when the process is asked to stop.' },
+  statementTimeoutMs: { type: 'duration', flag: 'statement-timeout', default: '30s', minimum: 100, description: 'Longest any SQL statement may take.' },
+  poolSize: { ...count, maximum: 100, default: 6, description: 'Connections to the database.' },
+  batchMessages: { ...count, maximum: 100_000, default: 2_000, description: 'Most messages in one transaction.' },
+  batchAgeMs: { type: 'duration', flag: 'batch-age', default: '50ms', minimum: 0, description: 'Longest a message waits for others before it is written.' },
+  queueMessages: { ...count, default: 20_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
+  queueBytes: { type: 'integer', minimum: 1_000_000, default: 64_000_000, description: 'Most payload bytes held unstored in the process.' },
+  maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' }
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof settings
+type Entry<N extends SettingName> = typeof settings[N]
+type ValueOf<S> = S extends { enum: readonly (infer E)[] } ? E
+  : S extends { type: 'integer' | 'duration' } ? number
+    : S extends { type: 'boolean' } ? boolean : string
+type Defaulted<N extends SettingName> = N extends SettingName ? (Entry<N> extends { default: unknown } ? N : never) : never
+
+/** The type of a configuration made of the named settings; those without a default may be absent. */
+export type Config<N extends SettingName> =
+  & { readonly [K in Defaulted<N>]: ValueOf<Entry<K>> }
+  & { readonly [K in Exclude<N, Defaulted<N>>]?: ValueOf<Entry<K>> }
+
+/** The named settings, as loadConfig takes them. */
+export function pick<N extends SettingName> (...names: N[]): Pick<typeof settings, N> {
+  return Object.fromEntries(names.map((name) => [name, settings[name]])) as Pick<typeof settings, N>
+}
+
+const words = (name: string) => name.replace(/[A-Z]/g, (letter) => '_' + letter)
+
+/** `--mqtt-port` of `mqttPort`. */
+export function flagOf (name: string, setting: Setting): string {
+  return `--${setting.flag ?? words(name).replaceAll('_', '-').toLowerCase()}`
+}
+
+/** `PULSEGATE_MQTT_PORT` of `mqttPort`, `DATABASE_URL` of `databaseUrl`. */
+export function variableOf (name: string, setting: Setting): string {
+  return setting.env ?? `PULSEGATE_${(setting.flag ?? words(name)).replaceAll('-', '_').toUpperCase()}`
+}
