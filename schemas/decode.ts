@@ -1,8 +1,14 @@
 // Bytes to message: what the worker calls for every payload. The guard refuses what the contract forbids, cbor-x decodes
 // what is left, the validator checks the shape, and the result is plain values. Promise: never throws, never keeps a
 // reference to `payload`, and no detail carries a value of the payload (it is logged and stored).
-import { type Birth, type Telemetry } from './telemetry.ts'
+import { Decoder, type Options } from 'cbor-x'
+import {
+  keys, shapeFault, validators, type BirthShape, type HeaderShape, type SampleShape, type WaveData, type WaveShape
+} from './contract.ts'
+import { decodeDelta } from './delta.ts'
+import { Guard } from './guard.ts'
 import { type RejectReason } from './reasons.ts'
+import { type Birth, type Header, type Sample, type Telemetry, type Wave } from './telemetry.ts'
 
 export interface Rejected {
   readonly ok: false
@@ -18,6 +24,11 @@ export interface Decoded<M> { readonly ok: true, readonly message: M }
 /** The kinds of payload that have a contract; `result` has none yet. */
 export type MessageKind = 'telemetry' | 'birth'
 
+// One guard for all: decoding is synchronous, and 64 KiB for its scratch are taken once.
+const guard = new Guard()
+const knownKeys = { telemetry: maskOf(keys.telemetry), birth: maskOf(keys.birth) }
+const decoders = { telemetry: decoderFor(keys.telemetry), birth: decoderFor(keys.birth) }
+
 /**
  * Decodes the payload of a message that came in on a topic of `kind`.
  * Returns the message with all values in wire units (integers scaled by the metric's exponent, ms, us), or the reason.
@@ -26,5 +37,103 @@ export function decodeMessage (kind: 'telemetry', payload: Uint8Array): Decoded<
 export function decodeMessage (kind: 'birth', payload: Uint8Array): Decoded<Birth> | Rejected
 export function decodeMessage (kind: MessageKind, payload: Uint8Array): Decoded<Telemetry | Birth> | Rejected
 export function decodeMessage (kind: MessageKind, payload: Uint8Array): Decoded<Telemetry | Birth> | Rejected {
-  return { ok: false, reason: 'unsupported-schema', detail: `${kind} of ${payload.length} bytes: not built yet` }
+  const fault = guard.check(payload, knownKeys[kind])
+  if (fault !== null) return { ok: false, ...fault }
+  let shape: unknown
+  try {
+    shape = decoders[kind](guard.known, guard.knownLength)
+  } catch {
+    // the guard lets nothing through that cbor-x refuses; should that ever fail, it is the message that is at fault
+    return reject('not-cbor', 'the decoder refused it')
+  }
+  return kind === 'telemetry' ? telemetryFrom(shape) : birthFrom(shape)
 }
+
+function telemetryFrom (shape: unknown): Decoded<Telemetry> | Rejected {
+  if (!validators.telemetry(shape)) return { ok: false, ...shapeFault(validators.telemetry.errors) }
+  const waves: Wave[] = []
+  for (const [index, wave] of (shape.waves ?? []).entries()) {
+    const values = waveValues(wave[5])
+    if (typeof values === 'string') return reject(values, `waves.${index}.5`)
+    waves.push(waveFrom(wave, values))
+  }
+  const message: Telemetry = {
+    kind: 'telemetry',
+    header: headerFrom(shape),
+    samples: shape.samples === undefined ? [] : shape.samples.map(sampleFrom),
+    waves,
+    flags: shape.flags ?? 0,
+    ...(shape.rssi !== undefined && { rssiDbm: shape.rssi }),
+    unknownKeys: guard.unknownKeys
+  }
+  return { ok: true, message }
+}
+
+function birthFrom (shape: unknown): Decoded<Birth> | Rejected {
+  if (!validators.birth(shape)) return { ok: false, ...shapeFault(validators.birth.errors) }
+  const { serial, bootReason, metrics }: BirthShape = shape
+  const message: Birth = {
+    kind: 'birth',
+    header: headerFrom(shape),
+    deviceKind: shape.kind,
+    model: shape.model,
+    firmware: shape.firmware,
+    ...(serial !== undefined && { serial }),
+    ...(bootReason !== undefined && { bootReason }),
+    ...(metrics !== undefined && { metrics }),
+    unknownKeys: guard.unknownKeys
+  }
+  return { ok: true, message }
+}
+
+function headerFrom ({ source, seq, wall, tick, clock }: HeaderShape): Header {
+  return {
+    ...(source !== undefined && { source: uuidText(source) }),
+    boot: guard.boot!, // the validator has seen key 2 as a number, so the guard has it as a uint
+    seq,
+    ...(wall !== undefined && { baseWallMs: wall }),
+    baseTickMs: tick,
+    ...(clock !== undefined && { clock: { source: clock[0], errorMs: clock[1] } })
+  }
+}
+
+function sampleFrom ([metric, dtMs, value, quality]: SampleShape): Sample {
+  return { metric, dtMs, value, quality: quality ?? 0 }
+}
+
+function waveFrom ([metric, dtMs, periodUs, scaleNano, offset]: WaveShape, values: Int16Array): Wave {
+  return { metric, dtMs, periodUs, scaleNano, offset, values }
+}
+
+/** The values, in memory of their own: what cbor-x gives out may be a view of the guard's scratch. */
+function waveValues (data: WaveData): Int16Array | 'unknown-wave-encoding' | 'bad-wave' {
+  if (data instanceof Int16Array) return data.length === 0 ? 'bad-wave' : data.slice()
+  const [encoding, bytes] = data
+  if (encoding !== 1) return 'unknown-wave-encoding'
+  const values = decodeDelta(bytes)
+  return values === null || values.length === 0 ? 'bad-wave' : values
+}
+
+function uuidText (bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+function reject (reason: RejectReason, detail: string): Rejected {
+  return { ok: false, reason, detail }
+}
+
+function maskOf (known: Readonly<Record<string, number>>): number {
+  return Object.values(known).reduce((mask, key) => mask | (1 << key), 0)
+}
+
+/** cbor-x under the names of `keyMap`; decodes the first `end` bytes of `source`. */
+function decoderFor (keyMap: Readonly<Record<string, number>>): (source: Uint8Array, end: number) => unknown {
+  // Missing from cbor-x's types: int64AsNumber, and decode's second argument, which saves a view and a DataView a message.
+  // Should it ever vanish, every message would end in `not-cbor`, and every test here would say so.
+  const options: Options & { int64AsNumber: boolean } = { keyMap, mapsAsObjects: true, useRecords: false, int64AsNumber: true }
+  const decoder: LengthDecoder = new Decoder(options)
+  return (source, end) => decoder.decode(source, end)
+}
+
+interface LengthDecoder { decode (source: Uint8Array, end: number): unknown }
