@@ -17,6 +17,36 @@ export const errorRegistry = {
     exit: 78,
     retryable: false
   },
+  DATABASE_UNREACHABLE: {
+    meaning: 'The database does not answer, or refuses the login.',
+    remedy: 'Check DATABASE_URL, and that PostgreSQL runs and takes connections from here; `pulsegate doctor` tells which of them fails.',
+    exit: 1,
+    retryable: true
+  },
+  DATABASE_UNSUITABLE: {
+    meaning: 'The database answers, but cannot hold the data: too old, another encoding, or its extension is gone.',
+    remedy: 'The message says what is needed; `docs/database.md` lists the requirements.',
+    exit: 78,
+    retryable: false
+  },
+  MIGRATION_BUSY: {
+    meaning: 'Another process has been migrating the same database for the whole of the time allowed.',
+    remedy: 'Wait for it, or look for it in pg_stat_activity (application_name `pulsegate migrate`) and end it.',
+    exit: 1,
+    retryable: true
+  },
+  MIGRATION_CHANGED: {
+    meaning: 'A migration that was applied differs from its file: an applied file must never be edited.',
+    remedy: 'Restore the file named in the message and put the change in a new, higher-numbered file.',
+    exit: 1,
+    retryable: false
+  },
+  MIGRATION_FAILED: {
+    meaning: 'A migration was refused by the database; nothing of that file was applied.',
+    remedy: 'The message names file, line and SQLSTATE; 42501 means that the login does not own the database.',
+    exit: 1,
+    retryable: false
+  },
   PORT_UNAVAILABLE: {
     meaning: 'An address the process must listen on is taken or not allowed.',
     remedy: 'Stop what listens there (`ss -ltnp` or `lsof -i` shows it), or choose another port; `pulsegate doctor` checks all of them.',
@@ -32,6 +62,12 @@ export const errorRegistry = {
   QUEUE_CLOSED: {
     meaning: 'The process is stopping; the message was not stored and not acknowledged.',
     remedy: 'None needed: the device keeps the message and sends it again after the restart.',
+    exit: 1,
+    retryable: true
+  },
+  TRANSACTION_NOT_COMMITTED: {
+    meaning: 'The server answered COMMIT with a rollback; nothing of the transaction is stored.',
+    remedy: 'None needed: the batch is tried again. When it lasts, look at the log of the database.',
     exit: 1,
     retryable: true
   }
