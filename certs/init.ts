@@ -1,0 +1,83 @@
+// Makes a new authority's keys and files: root, issuing CA, journal. Takes the paths, leaves the directory behind.
+// Promise: an authority that is there is never overwritten, not even by two of us at once (keys are linked into place,
+// which fails when the name is taken); ca.pem comes last, so an authority with a ca.pem is whole.
+import { chmod, mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { PulsegateError } from '../runtime/errors.ts'
+import { isMissing, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
+import { appendJournal, type Issued, type Role } from './journal.ts'
+import { caExtensions, lifeDays, validity, type Validity } from './profile.ts'
+import { createKeyPair, privateKeyPem, selfSigner, signCertificate, type KeyPair, type SignedCertificate } from './signing.ts'
+
+const rootName = 'Pulsegate root CA'
+const issuingName = 'Pulsegate issuing CA'
+
+/** Creates everything but the revocation lists. Throws CERTS_AUTHORITY_EXISTS when any of it is there already. */
+export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number): Promise<void> {
+  await makeDirectories(paths)
+  await refuseExisting(paths)
+  const rootKeys = createKeyPair()
+  const issuingKeys = createKeyPair()
+  const rootLife = validity(nowMs, lifeDays.root)
+  const issuingLife = validity(nowMs, lifeDays.issuing)
+  const { root, issuing } = signBoth(rootKeys, rootLife, issuingKeys, issuingLife)
+  await writeNewKey(paths.issuingKey, issuingKeys)
+  await writeNewKey(paths.rootKey, rootKeys)
+  await writePublic(paths.rootCertificate, root.pem)
+  await writePublic(paths.issuingCertificate, issuing.pem)
+  await appendJournal(paths.journal, [
+    issuedEntry(root.serial, 'root', [], rootLife, nowMs), issuedEntry(issuing.serial, 'issuing', [], issuingLife, nowMs)
+  ])
+  await writePublic(paths.ca, issuing.pem + root.pem)
+  await syncDirectory(dirname(paths.rootKey))
+  await syncDirectory(paths.directory)
+}
+
+function signBoth (rootKeys: KeyPair, rootLife: Validity, issuingKeys: KeyPair, issuingLife: Validity): { root: SignedCertificate, issuing: SignedCertificate } {
+  const signer = selfSigner(rootKeys, rootName)
+  const root = signCertificate({
+    commonName: rootName, publicKey: rootKeys.publicKey, ...rootLife, extensions: caExtensions({})
+  }, signer)
+  const issuing = signCertificate({
+    // path length 0: whoever steals the issuing key cannot make further CAs with it
+    commonName: issuingName, publicKey: issuingKeys.publicKey, ...issuingLife, extensions: caExtensions({ pathLength: 0 })
+  }, signer)
+  return { root, issuing }
+}
+
+/** The journal's entry for a certificate just signed. */
+export function issuedEntry (serial: string, role: Role, names: readonly string[], life: Validity, nowMs: number): Issued {
+  const iso = (ms: number): string => new Date(ms).toISOString()
+  return {
+    event: 'issued', at: iso(nowMs), serial, role, names, notBefore: iso(life.notBeforeMs), notAfter: iso(life.notAfterMs)
+  }
+}
+
+async function makeDirectories (paths: AuthorityPaths): Promise<void> {
+  const ours = [dirname(paths.rootKey), paths.directory, dirname(paths.rootCrl), dirname(paths.serverKey), paths.devices]
+  for (const directory of ours) await mkdir(directory, { recursive: true, mode: 0o700 })
+  await chmod(paths.directory, 0o700) // it may have been there, empty and open
+}
+
+async function refuseExisting (paths: AuthorityPaths): Promise<void> {
+  const files = [paths.ca, paths.issuingKey, paths.issuingCertificate, paths.rootKey, paths.rootCertificate, paths.journal]
+  for (const path of files) {
+    const there = await stat(path).then(() => true, (error: unknown) => !isMissing(error))
+    if (there) throw exists(path, path === paths.ca)
+  }
+}
+
+async function writeNewKey (path: string, keys: KeyPair): Promise<void> {
+  try {
+    await writeKey(path, privateKeyPem(keys.privateKey), { overwrite: false })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw exists(path, true)
+    throw error
+  }
+}
+
+function exists (path: string, whole: boolean): PulsegateError {
+  return new PulsegateError('CERTS_AUTHORITY_EXISTS', whole
+    ? `There is a certificate authority already: ${path}. Nothing was overwritten.`
+    : `${path} is there without a ca.pem: a part of an authority. Restore the rest, or move the directory away. Nothing was overwritten.`)
+}

@@ -1,0 +1,57 @@
+// Enrolment's two ends: a device makes its key and a signing request; the authority takes from a request the public key,
+// after checking that the sender holds its private half, and nothing else: subject, names, uses and life in a request
+// are wishes, and who may be whom is not for the applicant to say.
+import 'reflect-metadata' // @peculiar/x509 needs it loaded first
+import { createPublicKey, KeyObject, webcrypto } from 'node:crypto'
+import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
+import { PulsegateError } from '../runtime/errors.ts'
+import { checkDeviceId, deviceUri } from './profile.ts'
+import { privateKeyPem } from './signing.ts'
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** What a device does at enrolment: a fresh key that stays with it (PKCS #8 PEM) and a PKCS #10 request for `id`. */
+export async function createDeviceKeyAndRequest (id: string): Promise<{ keyPem: string, requestPem: string }> {
+  const uri = deviceUri(checkDeviceId(id))
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    keys,
+    name: `CN=${id}`,
+    signingAlgorithm: algorithm,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: uri }])]
+  })
+  return { keyPem: privateKeyPem(KeyObject.from(keys.privateKey)), requestPem: `${request.toString('pem')}\n` }
+}
+
+/** A request is about 400 bytes; the bound keeps hostile ones from costing anything. */
+const maxRequestBytes = 16_384
+
+/** The P-256 public key of a request whose self-signature holds. Throws CERTS_REQUEST_REFUSED for anything else. */
+export async function publicKeyOfRequest (requestPem: string): Promise<KeyObject> {
+  if (requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
+  const request = parseRequest(requestPem)
+  const publicKey = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' })
+  if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw refused('its key is not on the curve P-256')
+  if (!await verifies(request)) throw refused('its signature was not made with the key it carries')
+  return publicKey
+}
+
+function parseRequest (pem: string): Pkcs10CertificateRequest {
+  try {
+    return new Pkcs10CertificateRequest(pem)
+  } catch (error) {
+    throw refused('it is not a PKCS #10 request in PEM', error)
+  }
+}
+
+async function verifies (request: Pkcs10CertificateRequest): Promise<boolean> {
+  try {
+    return await request.verify()
+  } catch {
+    return false // a signature that cannot even be parsed
+  }
+}
+
+function refused (reason: string, cause?: unknown): PulsegateError {
+  return new PulsegateError('CERTS_REQUEST_REFUSED', `The signing request is refused: ${reason}.`, { cause })
+}
