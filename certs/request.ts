@@ -30,7 +30,7 @@ const maxRequestBytes = 16_384
 export async function publicKeyOfRequest (requestPem: string): Promise<KeyObject> {
   if (requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
   const request = parseRequest(requestPem)
-  const publicKey = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' })
+  const publicKey = parseKey(Buffer.from(request.publicKey.rawData))
   if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw refused('its key is not on the curve P-256')
   if (!await verifies(request)) throw refused('its signature was not made with the key it carries')
   return publicKey
@@ -41,6 +41,16 @@ function parseRequest (pem: string): Pkcs10CertificateRequest {
     return new Pkcs10CertificateRequest(pem)
   } catch (error) {
     throw refused('it is not a PKCS #10 request in PEM', error)
+  }
+}
+
+function parseKey (spki: Buffer): KeyObject {
+  try {
+    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    // by way of JWK: a point that came compressed goes into the certificate in the plain form that every device reads
+    return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
+  } catch (error) {
+    throw refused('it carries no usable public key', error)
   }
 }
 
