@@ -33,7 +33,8 @@ const classes: Readonly<Record<string, Verdict>> = {
 /** The SQLSTATE of an error, or undefined when it has none (a broken socket, a client-side timeout). */
 export function sqlStateOf (error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  // by its known classes: Node's own codes, EPIPE for one, may have five letters too
+  return typeof code === 'string' && /^(?:\d[0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/.test(code) ? code : undefined
 }
 
 /** The row belongs to a day whose partition is not there yet: 23514 without a constraint. Make it, then try again. */

@@ -4,6 +4,7 @@ import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Made when it is not there; refuses one that somebody else has laid out. */
 export function servicesDirectory (): string {
@@ -21,4 +22,9 @@ export async function processIdentity (pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   // the second field is the command in parentheses and may hold spaces; start time is the 20th after it
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+}
+
+/** A script beside this file's source: it is not compiled, so dist/ has none. */
+export function scriptPath (name: string): string {
+  return join(fileURLToPath(import.meta.resolve('#package')), '..', 'test', 'services', name)
 }

@@ -1,22 +1,16 @@
 // A real TimescaleDB for tests: one server shared by all test files (timescaledb.sh unpacks and starts it once), in it a
 // migrated template, and a database of its own for every test that asks, cloned from the template in milliseconds.
 // TEST_DATABASE_URL takes the place of the shared server when given: a login there that may create databases.
-import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import pg from 'pg'
 import { type Edition } from '../../ingest/edition.ts'
 import { migrate } from '../../ingest/migrate.ts'
 import { readMigrations, sqlDirectory } from '../../ingest/migrations.ts'
 import { metrics } from '../../schemas/metrics.ts'
 import { processIdentity, servicesDirectory } from './directory.ts'
-
-const run = promisify(execFile)
-// from dist/test/services as from test/services: the script is not compiled
-const script = fileURLToPath(import.meta.resolve('#package')).replace(/package\.json$/, 'test/services/timescaledb.sh')
+import { startServer } from './server.ts'
 
 export interface TemporaryDatabase {
   /** Of the owner, a superuser. */
@@ -25,7 +19,7 @@ export interface TemporaryDatabase {
 }
 
 /** What is needed of a tap test. */
-interface Teardown { teardown (fn: () => Promise<void> | void): void }
+export interface Teardown { teardown (fn: () => Promise<void> | void): void }
 
 let server: Promise<string> | undefined
 
@@ -38,18 +32,18 @@ export function sharedServer (): Promise<string> {
 async function startShared (): Promise<string> {
   const given = process.env['TEST_DATABASE_URL']
   if (given !== undefined && given !== '') return given
-  const directory = join(servicesDirectory(), 'timescaledb')
-  const users = join(directory, 'users')
-  await mkdir(users, { recursive: true, mode: 0o755 })
-  // before the start: from here on nobody stops the server while this process lives
-  await writeFile(join(users, String(process.pid)), await processIdentity(process.pid))
-  const url = await shell('start', directory)
-  return withDatabase(url, 'postgres')
+  const url = withDatabase(await startServer(join(servicesDirectory(), 'timescaledb')), 'postgres')
+  await withAdmin(url, dropLeftovers)
+  return url
 }
 
-async function shell (command: string, directory: string): Promise<string> {
-  const { stdout } = await run('bash', [script, command, directory], { timeout: 600_000 })
-  return stdout.trim()
+/** Databases of test processes that were killed. */
+async function dropLeftovers (client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ datname: string }>("SELECT datname FROM pg_database WHERE datname LIKE 'pulsegate_test_%'")
+  for (const { datname } of rows) {
+    const pid = Number(datname.split('_')[2])
+    if (await processIdentity(pid) === '') await client.query(`DROP DATABASE IF EXISTS ${datname} WITH (FORCE)`)
+  }
 }
 
 /** `url` with another database. */
