@@ -8,6 +8,8 @@ import { type RejectReason } from './reasons.ts'
 
 const int2Max = 32_767
 const int4Max = 2_147_483_647
+/** 2^42-1 ms, 139 years: the anchor of a boot stays in the range of timestamptz. */
+const tickMax = 4_398_046_511_103
 /** A model name or a unique device identifier is shorter; what is longer is not one. */
 const maxTextLength = 128
 /** Metrics a device may announce: far above the registry's size. */
@@ -49,9 +51,10 @@ export interface BirthShape extends HeaderShape {
 }
 
 const int = { type: 'integer' }
-const uint = { type: 'integer', minimum: 0 }
 const upTo = (maximum: number, minimum = 0): object => ({ type: 'integer', minimum, maximum })
 const metricId = upTo(int2Max, 1)
+// 24 days to either side of the base: a message is one stretch of time, and a sum cannot leave timestamptz
+const dt = upTo(int4Max, -int4Max)
 // PostgreSQL text takes no NUL; no name of a device has another control character either
 const text = { type: 'string', minLength: 1, maxLength: maxTextLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }
 const tuple = (required: number, ...items: object[]): object =>
@@ -64,8 +67,8 @@ const header = {
   boot: { type: 'number', minimum: 0 },
   seq: upTo(4_294_967_295),
   wall: int,
-  tick: uint,
-  clock: tuple(2, upTo(4), uint)
+  tick: upTo(tickMax),
+  clock: tuple(2, upTo(4), upTo(int4Max))
 }
 
 const schemas = {
@@ -74,8 +77,8 @@ const schemas = {
     required: ['boot', 'seq', 'tick'],
     properties: {
       ...header,
-      samples: listOf(tuple(3, metricId, int, { type: ['number', 'null'] }, upTo(int2Max))),
-      waves: listOf(tuple(6, metricId, int, upTo(int4Max, 1), { type: 'integer', minimum: 1 }, upTo(int4Max, -int4Max), { waveData: true })),
+      samples: listOf(tuple(3, metricId, dt, { type: ['number', 'null'] }, upTo(int2Max))),
+      waves: listOf(tuple(6, metricId, dt, upTo(int4Max, 1), { type: 'integer', minimum: 1 }, upTo(int4Max, -int4Max), { waveData: true })),
       flags: upTo(int4Max),
       rssi: upTo(int2Max, -int2Max)
     }

@@ -105,9 +105,12 @@ function waveFrom ([metric, dtMs, periodUs, scaleNano, offset]: WaveShape, value
   return { metric, dtMs, periodUs, scaleNano, offset, values }
 }
 
-/** The values, in memory of their own: what cbor-x gives out may be a view of the guard's scratch. */
+/** The values, in memory of their own: what cbor-x gives out is a view of the guard's scratch when the bytes lie even. */
 function waveValues (data: WaveData): Int16Array | 'unknown-wave-encoding' | 'bad-wave' {
-  if (data instanceof Int16Array) return data.length === 0 ? 'bad-wave' : data.slice()
+  if (data instanceof Int16Array) {
+    if (data.length === 0) return 'bad-wave'
+    return data.buffer === guard.known.buffer ? data.slice() : data
+  }
   const [encoding, bytes] = data
   if (encoding !== 1) return 'unknown-wave-encoding'
   const values = decodeDelta(bytes)

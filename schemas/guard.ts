@@ -171,7 +171,7 @@ export class Guard {
   #array (items: number, depth: number, place: Place, from: number): boolean {
     if (!this.#enter(items, 1, depth, from)) return false
     for (let i = 0; i < items; i++) {
-      if (!this.#item(depth, placeInside(place, i))) return false
+      if (!this.#reader.tinyInteger() && !this.#item(depth, placeInside(place, i))) return false
     }
     return true
   }

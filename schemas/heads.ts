@@ -57,6 +57,15 @@ export class HeadReader {
     return this.#longArgument(from, 1 << (this.info - 24))
   }
 
+  /** Passes over an integer of one byte, legal wherever an item is; says whether there was one. Most items are. */
+  tinyInteger (): boolean {
+    // the head of 0 .. 23 or of -1 .. -24; past the end there is none
+    if (this.at >= this.end || (this.bytes[this.at]! & 0xdf) > 0x17) return false
+    this.at++
+    this.steps++
+    return true
+  }
+
   /** Passes over the `length` bytes of a string whose head began at `from`. */
   skip (length: number, from: number): boolean {
     if (length > this.end - this.at) return this.cutShort(from)
