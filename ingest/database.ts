@@ -47,8 +47,9 @@ const idleInTransactionTimeoutMs = 10_000
 /** Opens a pool; connects lazily, so it also succeeds while the database is down. */
 export function openDatabase (url: string, options: DatabaseOptions = {}): Database {
   const { applicationName = 'pulsegate', poolSize = 4, statementTimeoutMs = 30_000, role, log } = options
+  const { connectionString, startup } = splitOptions(url)
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString,
     application_name: applicationName,
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -60,12 +61,21 @@ export function openDatabase (url: string, options: DatabaseOptions = {}): Datab
     query_timeout: statementTimeoutMs + 5_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    options: `-c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
+    options: `${startup} -c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
   })
   // without listeners a connection that dies between two queries ends the process
   pool.on('error', (error) => { log?.warn({ code: sqlState(error) }, 'idle database connection lost') })
   pool.on('connect', (client) => { client.on('error', () => {}) })
   return new PooledDatabase(pool)
+}
+
+/** pg lets `options` of the URL replace ours; taken out of it they come first, and ours win. */
+function splitOptions (url: string): { connectionString: string, startup: string } {
+  if (!URL.canParse(url)) return { connectionString: url, startup: '' }
+  const parsed = new URL(url)
+  const startup = parsed.searchParams.get('options') ?? ''
+  parsed.searchParams.delete('options')
+  return { connectionString: startup === '' ? url : parsed.href, startup }
 }
 
 function sqlState (error: unknown): string | undefined {

@@ -101,31 +101,46 @@ async function applyAll (client: pg.Client, directory: string, log?: Logger): Pr
     log?.warn({ ahead }, 'the database has been migrated by a newer version; this one runs on it as it is')
   } else {
     await upkeep(client, directory, storage)
+    if (edition === 'timescaledb') await useColumnstore(client, log)
   }
   return { applied: pending.map((migration) => migration.name), edition, ahead }
 }
 
 async function apply (client: pg.Client, migration: Migration, storage: Storage): Promise<void> {
-  const record = () => client.query('INSERT INTO schema_migration (number, name, checksum, storage) VALUES ($1, $2, $3, $4)',
-    [migration.number, migration.name, migration.checksum, storage])
+  const text = textFor(migration.text, storage)
+  const statements = async () => {
+    await client.query(text)
+    await client.query('INSERT INTO schema_migration (number, name, checksum, storage) VALUES ($1, $2, $3, $4)',
+      [migration.number, migration.name, migration.checksum, storage])
+  }
+  await inTransaction(client, `${migration.name}.sql`, text, statements, migration.inTransaction)
+}
+
+/** `text` is what `statements` runs, to turn an error's position into a line. */
+async function inTransaction (client: pg.Client, file: string, text: string, statements: () => Promise<void>, really = true): Promise<void> {
   try {
-    if (migration.inTransaction) await client.query('BEGIN')
-    await client.query(textFor(migration.text, storage))
-    await record()
-    if (migration.inTransaction) await client.query('COMMIT')
+    if (really) await client.query('BEGIN')
+    await statements()
+    if (really) await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
     const { code, message, position } = error as { code?: string, message: string, position?: string }
-    const line = position === undefined ? '' : ` at line ${textFor(migration.text, storage).slice(0, Number(position)).split('\n').length}`
-    throw new PulsegateError('MIGRATION_FAILED', `schemas/sql/${migration.name}.sql failed${line}: ${message} (SQLSTATE ${code ?? 'none'}); nothing of it was applied`, { cause: error })
+    const line = position === undefined ? '' : ` at line ${text.slice(0, Number(position)).split('\n').length}`
+    throw new PulsegateError('MIGRATION_FAILED', `schemas/sql/${file} failed${line}: ${message} (SQLSTATE ${code ?? 'none'}); nothing of it was applied`, { cause: error })
   }
 }
 
 /** What is brought up to date at every migrate: rights, the metric registry, partitions for today and tomorrow. */
 async function upkeep (client: pg.Client, directory: string, storage: Storage): Promise<void> {
-  await client.query('BEGIN')
-  await client.query(textFor(await readFile(join(directory, 'grants.sql'), 'utf8'), storage))
-  await copyMetrics(client)
-  await client.query("SELECT ensure_partitions(now() - INTERVAL '1 day', now() + INTERVAL '1 day')")
-  await client.query('COMMIT')
+  const text = textFor(await readFile(join(directory, 'grants.sql'), 'utf8'), storage)
+  await inTransaction(client, 'grants.sql', text, async () => {
+    await client.query(text)
+    await copyMetrics(client)
+    await client.query("SELECT ensure_partitions(now() - INTERVAL '1 day', now() + INTERVAL '1 day')")
+  })
+}
+
+async function useColumnstore (client: pg.Client, log?: Logger): Promise<void> {
+  const { rows } = await client.query<{ used: boolean }>('SELECT use_columnstore() AS used')
+  if (rows[0]?.used !== true) log?.warn('this TimescaleDB says it has the columnstore, but refuses to use it; old days stay in rows')
 }

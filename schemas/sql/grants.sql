@@ -30,7 +30,15 @@ END
 $$;
 
 -- a function may be executed by anybody unless that is taken back
-REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, completeness, wave_values FROM PUBLIC;
+REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, wave_values FROM PUBLIC;
+
+-- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
+DO $$
+BEGIN
+  REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+EXCEPTION WHEN insufficient_privilege THEN NULL;
+END
+$$;
 
 DO $$
 BEGIN

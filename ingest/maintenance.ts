@@ -1,0 +1,84 @@
+// The upkeep of the database on a timer: rollups of the minutes that batches have marked, partitions for tomorrow, and
+// retention. The work itself is in SQL functions (schemas/sql/0004) with their owner's rights and under advisory locks, so
+// any number of workers may run this. A failure is logged and tried again at the next turn; it never reaches the hot path.
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Observability } from '../runtime/observability.ts'
+import { type Database } from './database.ts'
+
+export interface MaintenanceOptions {
+  /** Its statement timeout bounds one step; 60 s or more is right. */
+  readonly database: Database
+  readonly observability: Observability
+  /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650; default 400. */
+  readonly retentionDays?: number
+  /** Rollups are at most this much behind, plus the time they take; default 15,000 ms. */
+  readonly rollupEveryMs?: number
+  /** Partitions ahead and retention; default one hour. */
+  readonly retainEveryMs?: number
+}
+
+export interface Maintenance {
+  /** Rolls up everything marked so far; gives the number of device-minutes done. */
+  rollUp (): Promise<number>
+  /** Makes tomorrow's partitions and drops the days past retention; gives how many partitions or chunks were dropped. */
+  retain (): Promise<number>
+  /** Ends the timers and waits for the step that is running. */
+  close (): Promise<void>
+}
+
+// one call stays far below the statement timeout: 200 batches of 1,000 devices are some seconds of work
+const marksPerCall = 200
+
+export function startMaintenance (options: MaintenanceOptions): Maintenance {
+  const { database, observability, retentionDays = 400, rollupEveryMs = 15_000, retainEveryMs = 3_600_000 } = options
+  const stopping = new AbortController()
+  const { log, meter } = observability
+  const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })
+  const dropped = meter.createCounter('pulsegate_retention_dropped_total', { description: 'Partitions or chunks dropped by retention' })
+
+  async function rollUp (): Promise<number> {
+    let total = 0
+    for (;;) {
+      // null: another worker is at it
+      const { rows } = await database.query<{ done: string | null }>('SELECT roll_up($1) AS done', [marksPerCall])
+      const done = Number(rows[0]?.done ?? 0)
+      total += done
+      if (done === 0 || stopping.signal.aborted) break
+    }
+    minutes.add(total)
+    return total
+  }
+
+  async function retain (): Promise<number> {
+    await database.query("SELECT ensure_partitions(now(), now() + INTERVAL '1 day')")
+    const { rows } = await database.query<{ dropped: number }>('SELECT retain(make_interval(days => $1)) AS dropped', [retentionDays])
+    const count = rows[0]?.dropped ?? 0
+    dropped.add(count)
+    if (count > 0) log.info({ dropped: count, retentionDays }, 'old days dropped')
+    return count
+  }
+
+  const loops = [
+    repeat('rollup', rollUp, rollupEveryMs),
+    repeat('retention', retain, retainEveryMs)
+  ]
+
+  async function repeat (name: string, step: () => Promise<number>, everyMs: number): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await step().catch((error: unknown) => {
+        if (stopping.signal.aborted) return
+        log.warn({ step: name, code: (error as { code?: string }).code, error: (error as Error).message }, 'database upkeep failed; tried again later')
+      })
+      await delay(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {})
+    }
+  }
+
+  return {
+    rollUp,
+    retain,
+    async close () {
+      stopping.abort()
+      await Promise.all(loops)
+    }
+  }
+}
