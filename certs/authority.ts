@@ -144,7 +144,7 @@ export class Authority {
       // X.520 bounds a common name at 64 characters; nobody reads it, the names are in the SAN
       commonName: commonName.slice(0, 64), publicKey: keys.publicKey, ...life, extensions: serverExtensions(names)
     }, this.#signer)
-    await appendJournal(this.paths.journal, [issuedEntry(serial, 'server', names, life, Date.now())])
+    await appendJournal(this.paths.journal, [issuedEntry(serial, 'server', names.map((name) => name.toLowerCase()), life, Date.now())])
     const issued = this.#issued(serial, pem, life.notAfterMs)
     await writeKey(this.paths.serverKey, privateKeyPem(keys.privateKey), { overwrite: true })
     await writePublic(this.paths.serverCertificate, issued.chainPem)

@@ -1,11 +1,11 @@
 // Revocation lists: takes serials with reasons and a signer, gives a CRL as Node and OpenSSL want it.
-// Built on the ASN.1 layer directly: the library's own generator needs 34 s for 20,000 entries, this well under 1 s. The
+// The library's own generator needs 34 s for 20,000 entries; put together from its parts they take well under 1 s. The
 // label is `X509 CRL` (RFC 7468; Node takes no other). The issuing distribution point says whose certificates the list
 // covers, which other brokers (EMQX) demand; it names no address, because we hand the list over as a file.
-import { AsnConvert } from '@peculiar/asn1-schema'
 import * as asn1 from '@peculiar/asn1-x509'
+import { explicit, integer, sequence, time } from './der.ts'
 import { type RevocationReason } from './journal.ts'
-import { ecdsaSha256, extension, signDer, toArrayBuffer, toPem, type Signer } from './signing.ts'
+import { authorityKeyIdentifier, ecdsaSha256, extension, signStructure, type Extension, type Signer } from './signing.ts'
 
 export interface RevokedSerial {
   readonly serial: string
@@ -22,48 +22,39 @@ export interface CrlFields {
 }
 
 export function signCrl (fields: CrlFields, signer: Signer): string {
-  const tbs = new asn1.TBSCertList({
-    version: asn1.Version.v2,
-    signature: ecdsaSha256(),
-    issuer: signer.name,
-    thisUpdate: new asn1.Time(fields.thisUpdate),
-    nextUpdate: new asn1.Time(fields.nextUpdate),
-    crlExtensions: listExtensions(fields, signer)
-  })
-  // RFC 5280, 5.1.2.6: when there is nothing revoked the list must be absent, not empty
-  if (fields.entries.length > 0) tbs.revokedCertificates = fields.entries.map(revokedCertificate)
-  const raw = AsnConvert.serialize(tbs)
-  const list = new asn1.CertificateList({
-    tbsCertList: tbs, signatureAlgorithm: ecdsaSha256(), signature: signDer(raw, signer.key)
-  })
-  list.tbsCertListRaw = raw
-  return toPem('X509 CRL', AsnConvert.serialize(list))
+  // RFC 5280, 5.1.2.6: when nothing is revoked the list must be absent, not empty
+  const revoked = fields.entries.length === 0 ? [] : [sequence(...fields.entries.map(revokedCertificate))]
+  const toBeSigned = sequence(
+    integer(Buffer.of(1)), // version 2 is written 1
+    ecdsaSha256,
+    signer.name,
+    time(fields.thisUpdate),
+    time(fields.nextUpdate),
+    ...revoked,
+    explicit(0, sequence(...listExtensions(fields, signer)))
+  )
+  return signStructure('X509 CRL', toBeSigned, signer)
 }
 
-function listExtensions (fields: CrlFields, signer: Signer): asn1.Extension[] {
+function listExtensions (fields: CrlFields, signer: Signer): Extension[] {
   const onlyContains = fields.covers === 'ca' ? { onlyContainsCACerts: true } : { onlyContainsUserCerts: true }
   return [
-    extension(asn1.id_ce_authorityKeyIdentifier, new asn1.AuthorityKeyIdentifier({
-      keyIdentifier: new asn1.KeyIdentifier(signer.keyId)
-    })),
+    authorityKeyIdentifier(signer),
     // grows with every list; ms of time need no counter to be kept safe
     extension(asn1.id_ce_cRLNumber, new asn1.CRLNumber(fields.thisUpdate.getTime())),
     extension(asn1.id_ce_issuingDistributionPoint, new asn1.IssuingDistributionPoint(onlyContains), { critical: true })
   ]
 }
 
-function revokedCertificate (entry: RevokedSerial): asn1.RevokedCertificate {
-  return new asn1.RevokedCertificate({
-    userCertificate: toArrayBuffer(Buffer.from(entry.serial, 'hex')),
-    revocationDate: new asn1.Time(entry.at),
-    // RFC 5280, 5.3.1: "unspecified" is said by saying nothing
-    ...(entry.reason === 'unspecified' ? {} : { crlEntryExtensions: [reasonExtensions[entry.reason]] })
-  })
+function revokedCertificate (entry: RevokedSerial): Buffer {
+  const parts = [integer(Buffer.from(entry.serial, 'hex')), time(entry.at)]
+  // RFC 5280, 5.3.1: "unspecified" is said by saying nothing
+  return entry.reason === 'unspecified' ? sequence(...parts) : sequence(...parts, sequence(reasonExtensions[entry.reason]))
 }
 
-const reasonExtension = (reason: asn1.CRLReasons): asn1.Extension => extension(asn1.id_ce_cRLReasons, new asn1.CRLReason(reason))
+const reasonExtension = (reason: asn1.CRLReasons): Extension => extension(asn1.id_ce_cRLReasons, new asn1.CRLReason(reason))
 
-const reasonExtensions: Record<Exclude<RevocationReason, 'unspecified'>, asn1.Extension> = {
+const reasonExtensions: Record<Exclude<RevocationReason, 'unspecified'>, Extension> = {
   keyCompromise: reasonExtension(asn1.CRLReasons.keyCompromise),
   cACompromise: reasonExtension(asn1.CRLReasons.cACompromise),
   affiliationChanged: reasonExtension(asn1.CRLReasons.affiliationChanged),

@@ -7,7 +7,7 @@ import { isIP } from 'node:net'
 import { PulsegateError } from '../runtime/errors.ts'
 import { initAuthority, openAuthority, type Authority } from './authority.ts'
 import { renewalDueMs } from './describe.ts'
-import { isMissing, readKey, type AuthorityPaths } from './files.ts'
+import { readKey, type AuthorityPaths } from './files.ts'
 import { listStates } from './revocation.ts'
 
 export interface DevelopmentAuthority {
@@ -44,8 +44,9 @@ async function serverIsGood (paths: AuthorityPaths, names: readonly string[]): P
     const ours = certificate.verify(new X509Certificate(await readFile(paths.issuingCertificate)).publicKey)
     return covered && ours && Date.now() < renewalDueMs(pem) && certificate.checkPrivateKey(await readKey(paths.serverKey))
   } catch (error) {
-    if (isMissing(error)) return false
-    throw error
+    // an exposed key is for a person to judge; anything missing or damaged is simply made anew
+    if (error instanceof PulsegateError && error.code === 'CERTS_KEY_EXPOSED') throw error
+    return false
   }
 }
 

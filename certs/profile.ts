@@ -4,7 +4,7 @@
 import { isIP } from 'node:net'
 import * as asn1 from '@peculiar/asn1-x509'
 import { PulsegateError } from '../runtime/errors.ts'
-import { extension } from './signing.ts'
+import { extension, type Extension } from './signing.ts'
 
 export const dayMs = 86_400_000
 
@@ -50,7 +50,7 @@ export function checkDeviceId (text: string): string {
   throw new PulsegateError('CERTS_INPUT_INVALID', `A device id is a UUID such as 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5, not "${text}".`)
 }
 
-export function caExtensions (options: { pathLength?: number }): asn1.Extension[] {
+export function caExtensions (options: { pathLength?: number }): Extension[] {
   const constraints = new asn1.BasicConstraints({
     cA: true, ...(options.pathLength === undefined ? {} : { pathLenConstraint: options.pathLength })
   })
@@ -60,11 +60,11 @@ export function caExtensions (options: { pathLength?: number }): asn1.Extension[
   ]
 }
 
-export function deviceExtensions (id: string): asn1.Extension[] {
+export function deviceExtensions (id: string): Extension[] {
   return [...leafExtensions(asn1.id_kp_clientAuth), alternativeNames([uriName(deviceUri(id))])]
 }
 
-export function serverExtensions (names: readonly string[]): asn1.Extension[] {
+export function serverExtensions (names: readonly string[]): Extension[] {
   return [...leafExtensions(asn1.id_kp_serverAuth), alternativeNames(names.map(hostName))]
 }
 
@@ -76,22 +76,22 @@ export function uriName (uri: string): asn1.GeneralName {
   return new asn1.GeneralName({ uniformResourceIdentifier: uri })
 }
 
-export function alternativeNames (names: asn1.GeneralName[]): asn1.Extension {
+export function alternativeNames (names: asn1.GeneralName[]): Extension {
   return extension(asn1.id_ce_subjectAltName, new asn1.SubjectAlternativeName(names))
 }
 
 /** Without `purpose` there is no EKU: Node takes such a certificate for any purpose, which is why we never issue one. */
-export function leafExtensions (purpose?: string): asn1.Extension[] {
-  return [
-    extension(asn1.id_ce_basicConstraints, new asn1.BasicConstraints({ cA: false }), { critical: true }),
-    keyUsage(asn1.KeyUsageFlags.digitalSignature),
-    ...(purpose === undefined ? [] : [extension(asn1.id_ce_extKeyUsage, new asn1.ExtendedKeyUsage([purpose]))])
-  ]
+export function leafExtensions (purpose?: string): Extension[] {
+  if (purpose === undefined) return [notAnAuthority, mayOnlySign]
+  return [notAnAuthority, mayOnlySign, extension(asn1.id_ce_extKeyUsage, new asn1.ExtendedKeyUsage([purpose]))]
 }
 
-function keyUsage (flags: number): asn1.Extension {
+function keyUsage (flags: number): Extension {
   return extension(asn1.id_ce_keyUsage, new asn1.KeyUsage(flags), { critical: true })
 }
+
+const notAnAuthority = extension(asn1.id_ce_basicConstraints, new asn1.BasicConstraints({ cA: false }), { critical: true })
+const mayOnlySign = keyUsage(asn1.KeyUsageFlags.digitalSignature)
 
 const dnsLabels = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
