@@ -1,20 +1,31 @@
 // The broker as the rest of Pulsegate sees it: start it with certificates, a queue and a registry; it takes messages
 // from devices over mutual TLS, gives them to the queue, and answers PUBACK when the queue says durable.
+import { once } from 'node:events'
+import { type AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { type TLSSocket } from 'node:tls'
 import { type QueueWriter } from '../queue/queue.ts'
 import { type Observability } from '../runtime/observability.ts'
-import { type Limits } from './limits.ts'
+import { PulsegateError } from '../runtime/errors.ts'
+import { Admissions } from './admission.ts'
+import { Budget } from './budget.ts'
+import { Control } from './control.ts'
+import { Counters } from './counters.ts'
+import { loadCredentials, type Credentials, type TlsFiles } from './credentials.ts'
+import { Flusher } from './flusher.ts'
+import { Front } from './front.ts'
+import { trimZeros, type Identity } from './identity.ts'
+import { Keeper } from './keeper.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+import { Listener } from './listener.ts'
+import { observe } from './metrics.ts'
+import { Refusals } from './refusals.ts'
 import { type Registry } from './registry.ts'
+import { Sessions } from './sessions.ts'
+import { stop } from './stops.ts'
+import { type UplinkServices } from './uplink.ts'
 
-export interface TlsFiles {
-  /** PEM of the server's private key; must not be readable by others. */
-  readonly keyFile: string
-  /** PEM of the server's certificate, its chain included. */
-  readonly certFile: string
-  /** PEM bundle of the issuing CA(s) and the root. Devices must be issued by one of the issuing CAs in it. */
-  readonly caFile: string
-  /** One PEM CRL a file, one for every CA in `caFile`. */
-  readonly crlFiles: readonly string[]
-}
+export type { TlsFiles } from './credentials.ts'
 
 export interface BrokerOptions {
   readonly host: string
@@ -65,7 +76,138 @@ export interface Broker {
   close (options: { graceMs: number }): Promise<void>
 }
 
-/** Starts listening. Rejects with a TLS_FILE_* or LISTEN_FAILED PulsegateError naming the path or address. */
+/** Starts listening. Rejects with a TLS_FILE_* or PORT_UNAVAILABLE PulsegateError naming the path or address. */
 export async function startBroker (options: BrokerOptions): Promise<Broker> {
-  throw new Error(`not yet: ${options.host}`)
+  const broker = new RunningBroker(options, await loadCredentials(options.tls))
+  await broker.start()
+  return broker
+}
+
+class RunningBroker implements Broker {
+  readonly #options: BrokerOptions
+  readonly #log: Observability['log']
+  readonly #limits: Limits
+  readonly #refusals: Refusals
+  readonly #services: UplinkServices
+  readonly #sessions = new Sessions()
+  readonly #keeper = new Keeper()
+  readonly #control: Control
+  readonly #listener: Listener
+  readonly #unobserve: () => void
+  #draining = false
+
+  constructor (options: BrokerOptions, credentials: Credentials) {
+    const log = options.observability.log.child({ part: 'broker' })
+    const observability = { ...options.observability, log }
+    this.#options = options
+    this.#log = log
+    this.#limits = { ...defaultLimits, ...options.limits }
+    this.#refusals = new Refusals(log)
+    const budget = new Budget(this.#limits.maxTotalMessages, this.#limits.maxTotalBytes)
+    const counters = new Counters(this.#refusals)
+    this.#services = { limits: this.#limits, queue: options.queue, budget, counters, flusher: new Flusher(budget) }
+    const admissions = new Admissions(options.registry, this.#limits, log)
+    this.#control = new Control({ limits: this.#limits, counters, admissions, sessions: this.#sessions, observability })
+    this.#listener = new Listener(credentials, this.#limits, this.#refusals, {
+      device: (socket, identity, address) => this.#device(socket, identity, address)
+    })
+    this.#unobserve = observe(observability.meter, () => this.stats())
+  }
+
+  get address (): { host: string, port: number } {
+    const bound = this.#listener.server.address() as AddressInfo | null
+    return { host: this.#options.host, port: bound?.port ?? this.#options.port }
+  }
+
+  async start (): Promise<void> {
+    await this.#control.start()
+    const { server } = this.#listener
+    const { host, port } = this.#options
+    try {
+      server.listen(port, host)
+      await once(server, 'listening')
+    } catch (error) {
+      await this.close({ graceMs: 0 })
+      throw new PulsegateError('PORT_UNAVAILABLE', `the broker cannot listen on ${host}:${port}: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause: error })
+    }
+    server.on('error', (error: Error) => this.#log.error({ error: error.message }, 'listener'))
+    const { endsAtMs, endsFirst } = this.#listener.credentials
+    this.#log.info({ address: this.address, credentialsUntil: endsAtMs === Infinity ? null : new Date(endsAtMs).toISOString(), endsFirst }, 'broker listens')
+  }
+
+  stats (): BrokerStats {
+    const { counters, budget } = this.#services
+    let paused = 0
+    for (const front of this.#keeper.fronts) if ((front.stops & (stop.room | stop.budget | stop.write)) !== 0 && front.stage === 'connected') paused++
+    return {
+      connections: this.#keeper.fronts.size,
+      sessions: counters.sessions,
+      paused,
+      received: counters.received,
+      messagesRefused: this.#refusals.messages,
+      pubacksSent: counters.pubacksSent,
+      inFlight: { messages: budget.messages, bytes: budget.bytes },
+      refused: this.#refusals.all(),
+      ackLatency: { count: counters.ackLatency.count, p50Ms: counters.ackLatency.quantileMs(0.5), p99Ms: counters.ackLatency.quantileMs(0.99) },
+      draining: this.#draining
+    }
+  }
+
+  disconnect (id: string, reason: string): boolean {
+    const front = this.#sessions.get(id)
+    front?.refuse('disconnected', { detail: reason })
+    return front !== undefined
+  }
+
+  async command (id: string, payload: Uint8Array): Promise<void> {
+    await this.#control.command(id, payload)
+  }
+
+  async reloadCertificates (): Promise<void> {
+    const credentials = await loadCredentials(this.#options.tls)
+    this.#listener.replace(credentials)
+    for (const front of this.#keeper.fronts) {
+      if (front.stage !== 'closed' && credentials.trust.revoked.has(trimZeros(front.identity.serial))) front.refuse('certificate-revoked')
+    }
+    this.#log.info({ revoked: credentials.trust.revoked.size }, 'certificates and revocation lists read again')
+  }
+
+  drain (): void {
+    if (this.#draining) return
+    this.#draining = true
+    this.#listener.server.close()
+    this.#control.drain()
+    for (const front of this.#keeper.fronts) front.drain()
+  }
+
+  async close ({ graceMs }: { graceMs: number }): Promise<void> {
+    this.drain()
+    await until(() => this.#written(), graceMs)
+    for (const front of this.#keeper.fronts) front.destroy()
+    await until(() => this.#keeper.fronts.size === 0, Math.min(graceMs, this.#limits.lingerMs))
+    for (const front of this.#keeper.fronts) front.cut()
+    await this.#control.close()
+    this.#keeper.close()
+    this.#unobserve()
+  }
+
+  /** Nothing is owed to anybody, and what was written has been taken. */
+  #written (): boolean {
+    for (const front of this.#keeper.fronts) if (!front.uplink.idle || front.unwritten > 0) return false
+    return true
+  }
+
+  #device (socket: TLSSocket, identity: Identity, address: string): void {
+    const front = new Front(socket, identity, address, this.#services)
+    this.#keeper.fronts.add(front)
+    socket.once('close', () => this.#keeper.fronts.delete(front))
+    this.#control.handle(front)
+    if (this.#draining) front.drain()
+  }
+}
+
+/** Looks every few milliseconds (only while stopping) until `done` or `ms` have gone by. */
+async function until (done: () => boolean, ms: number): Promise<void> {
+  const deadline = performance.now() + ms
+  while (!done() && performance.now() < deadline) await setTimeout(5)
 }

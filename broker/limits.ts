@@ -4,7 +4,7 @@
 export interface Limits {
   /** Sockets at once, those still in the handshake included. Beyond: closed at accept, counted `too-many-connections`. */
   readonly maxConnections: number
-  /** From TCP accept to CONNACK, TLS handshake included. Beyond: closed, counted `connect-timeout`. */
+  /** For the TLS handshake, and again from its end to CONNACK. Beyond: closed, counted `handshake-timeout`, `connect-timeout`. */
   readonly connectTimeoutMs: number
   /** How long the registry may take over one CONNECT before the broker falls back on what it knows. */
   readonly admitTimeoutMs: number

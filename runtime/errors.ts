@@ -65,6 +65,12 @@ export const errorRegistry = {
     exit: 1,
     retryable: false
   },
+  COMMAND_BACKLOG: {
+    meaning: 'As many commands wait for a device that is away as may; this one was not taken.',
+    remedy: 'Wait until the device has connected and fetched them, then send the command again.',
+    exit: 1,
+    retryable: true
+  },
   CONFIG_INVALID: {
     meaning: 'The configuration has one or more faults; all of them are listed.',
     remedy: 'Correct each named flag or environment variable; `pulsegate <command> --help` shows the allowed values.',
@@ -82,6 +88,12 @@ export const errorRegistry = {
     remedy: 'The message says what is needed; `docs/database.md` lists the requirements.',
     exit: 78,
     retryable: false
+  },
+  DEVICE_AWAY: {
+    meaning: 'The device is not connected and has no persistent session with a subscription; a command for it would be lost.',
+    remedy: 'Send the command again when the device is connected, or let the device subscribe with a persistent session (clean session 0).',
+    exit: 1,
+    retryable: true
   },
   EMBEDDED_FOLDER: {
     meaning: 'The folder of the embedded database cannot be used.',
@@ -148,6 +160,30 @@ export const errorRegistry = {
     remedy: 'None needed: the device keeps the message and sends it again. When it lasts, look at the database.',
     exit: 1,
     retryable: true
+  },
+  TLS_FILE_EXPIRED: {
+    meaning: 'A certificate or CRL the broker needs is past its end or not valid yet; every device would be refused.',
+    remedy: 'Renew it (`pulsegate certs crl` for revocation lists, `pulsegate certs issue` for certificates) and check the clock of the machine.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_EXPOSED: {
+    meaning: 'The private key can be read or changed by other users of the machine.',
+    remedy: 'Take the rights away (`chmod 600`), and if others may have read it, make a new key and revoke the certificate.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_INVALID: {
+    meaning: 'A key, certificate, CA or CRL file does not hold what it should, or key and certificate do not belong together.',
+    remedy: 'Check that the setting names the right file, in PEM; `openssl x509 -in FILE -text` shows what a certificate holds.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_MISSING: {
+    meaning: 'A key, certificate, CA or CRL file the broker needs cannot be read.',
+    remedy: 'Make it (`pulsegate certs init`, `pulsegate certs crl`) or correct the setting that names it, and let the user of the process read it.',
+    exit: 78,
+    retryable: false
   },
   TRANSACTION_NOT_COMMITTED: {
     meaning: 'The server answered COMMIT with a rollback; nothing of the transaction is stored.',

@@ -1,0 +1,117 @@
+// The TLS listener: mutual TLS 1.2 and 1.3, AEAD suites with forward secrecy, no renegotiation. Takes credentials, gives
+// sockets whose certificate has been verified and identified; what fails before that is counted with its reason.
+import { type DropArgument } from 'node:net'
+import { createServer, type TLSSocket, type Server, type TlsOptions, type SecureContextOptions } from 'node:tls'
+import { type Credentials } from './credentials.ts'
+import { identify, type Identity } from './identity.ts'
+import { type Limits } from './limits.ts'
+import { type RefusalReason, type Refusals } from './refusals.ts'
+
+const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION; node:crypto does not name it
+
+const suites = [
+  'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256',
+  '@SECLEVEL=2' // or RSA keys of 1,024 bits pass
+].join(':')
+
+/** What OpenSSL calls it, and what we do. */
+const byAuthorizationError: Readonly<Record<string, RefusalReason>> = {
+  CERT_REVOKED: 'certificate-revoked',
+  CERT_HAS_EXPIRED: 'certificate-expired',
+  CERT_NOT_YET_VALID: 'certificate-not-yet-valid',
+  INVALID_PURPOSE: 'certificate-purpose',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'certificate-untrusted',
+  UNABLE_TO_GET_ISSUER_CERT: 'certificate-untrusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'certificate-untrusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'certificate-untrusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'certificate-untrusted',
+  CERT_SIGNATURE_FAILURE: 'certificate-untrusted',
+  UNABLE_TO_GET_CRL: 'crl-unusable',
+  CRL_HAS_EXPIRED: 'crl-unusable',
+  CRL_NOT_YET_VALID: 'crl-unusable'
+}
+
+/** The reason for a handshake that failed: `authorizationError` of the socket if there is one, else the error's code. */
+export function handshakeReason (authorizationError: unknown, code: string | undefined): RefusalReason {
+  if (authorizationError !== null && authorizationError !== undefined && authorizationError !== '') {
+    const name = authorizationError instanceof Error ? (authorizationError as NodeJS.ErrnoException).code ?? '' : typeof authorizationError === 'string' ? authorizationError : ''
+    return byAuthorizationError[name] ?? 'certificate-other'
+  }
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'no-certificate'
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'handshake-timeout'
+  return code?.startsWith('ERR_SSL_') === true ? 'tls-protocol' : 'handshake-aborted'
+}
+
+function secureContext (credentials: Credentials): SecureContextOptions {
+  return {
+    key: credentials.key,
+    cert: credentials.cert,
+    ca: credentials.ca,
+    crl: credentials.crl, // leaving it out turns revocation off without a word
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ciphers: suites,
+    honorCipherOrder: true,
+    secureOptions: noRenegotiation,
+    sessionTimeout: 3_600 // seconds; identity.ts checks resumed sessions again
+  }
+}
+
+export interface ListenerEvents {
+  /** A device has passed the handshake. */
+  device (socket: TLSSocket, identity: Identity, address: string): void
+}
+
+export class Listener {
+  readonly server: Server
+  #credentials: Credentials
+  readonly #refusals: Refusals
+  readonly #events: ListenerEvents
+
+  constructor (credentials: Credentials, limits: Limits, refusals: Refusals, events: ListenerEvents) {
+    this.#credentials = credentials
+    this.#refusals = refusals
+    this.#events = events
+    // net.Server takes these too; the typings of tls.Server do not say so
+    const options: TlsOptions & { allowHalfOpen: boolean, noDelay: boolean, keepAlive: boolean, keepAliveInitialDelay: number } = {
+      ...secureContext(credentials),
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: limits.connectTimeoutMs,
+      allowHalfOpen: true, // a device that has said all may still be owed acknowledgements
+      noDelay: true,
+      keepAlive: true, // finds peers that vanished while we were not reading them
+      keepAliveInitialDelay: 60_000
+    }
+    this.server = createServer(options, (socket) => this.#secured(socket))
+    this.server.maxConnections = limits.maxConnections
+    this.server.on('drop', (peer?: DropArgument) => refusals.add('too-many-connections', { address: peer?.remoteAddress }))
+    this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      refusals.add(handshakeReason(socket.authorizationError, error.code), { address: socket.remoteAddress, openssl: openSslWord(socket.authorizationError, error) })
+      socket.destroy()
+    })
+  }
+
+  get credentials (): Credentials { return this.#credentials }
+
+  /** For new connections at once; tickets given out before are void. Open connections stay, the caller looks at them. */
+  replace (credentials: Credentials): void {
+    this.server.setSecureContext(secureContext(credentials))
+    this.#credentials = credentials
+  }
+
+  #secured (socket: TLSSocket): void {
+    const address = socket.remoteAddress ?? 'unknown'
+    const result = identify(socket.getPeerX509Certificate(), this.#credentials.trust, Date.now())
+    if (result.ok) return this.#events.device(socket, result.identity, address)
+    this.#refusals.add(result.reason, { address })
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+}
+
+function openSslWord (authorizationError: unknown, error: NodeJS.ErrnoException): string | undefined {
+  return authorizationError instanceof Error ? (authorizationError as NodeJS.ErrnoException).code : typeof authorizationError === 'string' ? authorizationError : error.code
+}
