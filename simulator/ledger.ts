@@ -1,14 +1,14 @@
 // The simulator's own list of what it holds as acknowledged, on disk, append-only. The proof compares it with the database,
 // so it must never claim an acknowledgement that did not come, and must survive a kill -9 of the simulator.
 //
-// Durability: acknowledgements of one turn of the event loop are written (write(2)) before anybody is told of them, so a
-// killed process loses none it has counted. fdatasync follows once a second and on close: a power cut may lose a second of
-// entries; those messages are then sent again with the same identity and are duplicates. The ledger never errs the other way.
+// Durability: acknowledgements of one turn of the event loop are written before anybody is told of them, so a killed process
+// loses none it has counted; a power cut may take the last second (append-file.ts). Those messages are then sent again with
+// the same identity and are duplicates: the ledger never errs the other way. It grows by about 15 bytes a message.
 //
 // One JSON value a line:  {"boot":"<id>","device":"<uuid>","ref":0,"startedAtMs":…}   declares a boot
 //                         [ref,seq,samples,waves]                                      a message was acknowledged
 //                         {"dropped":ref,"seq":n}                                      made, but the outbox was full: never sent
-import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { AppendFile } from './append-file.ts'
 import { type Evidence } from './ledger-compare.ts'
 import { wholeLines } from './lines.ts'
 import { Ranges } from './ranges.ts'
@@ -21,65 +21,51 @@ export interface BootRecord {
   readonly ref: number
   readonly acknowledged: Ranges
   readonly dropped: Ranges
-  samples: number
-  waves: number
+}
+
+export interface LedgerCounts {
+  readonly acknowledged: number
+  readonly samples: number
+  readonly waves: number
+  readonly dropped: number
 }
 
 type Acknowledged = readonly [ref: number, seq: number, samples: number, waves: number]
-type Line = Acknowledged |
+type Entry = Acknowledged |
   { readonly boot: string, readonly device: string, readonly ref: number, readonly startedAtMs: number } |
   { readonly dropped: number, readonly seq: number }
 
-const syncEveryMs = 1_000
-
-function count (record: BootRecord, [, seq, samples, waves]: Acknowledged): boolean {
-  if (!record.acknowledged.add(seq)) return false
-  record.samples += samples
-  record.waves += waves
-  return true
-}
-
 export class Ledger {
-  readonly file: string
-  readonly #fd: number
+  #lines: AppendFile | null = null
   readonly #boots = new Map<string, BootRecord>()
-  readonly #byRef = new Map<number, BootRecord>()
-  #pending: string[] = []
-  #counts = { acknowledged: 0, samples: 0, waves: 0, dropped: 0 }
+  readonly #byRef: BootRecord[] = []
+  readonly #counts = { acknowledged: 0, samples: 0, waves: 0, dropped: 0 }
+  #written: LedgerCounts = { ...this.#counts }
   #flushing: NodeJS.Immediate | null = null
-  #syncing: NodeJS.Timeout | null = null
-  #refs = 0
 
-  private constructor (file: string, fd: number) {
-    this.file = file
-    this.#fd = fd
-  }
+  private constructor () {}
 
-  /** Opens or begins `file`; a last line torn by a kill is cut off. Throws when the file cannot be read or written. */
+  /** Opens or begins `file`. Throws when it cannot be read or written. */
   static async open (file: string): Promise<Ledger> {
-    const ledger = new Ledger(file, openSync(file, 'a', 0o600))
-    let end = 0
-    for await (const line of wholeLines(file)) {
-      ledger.#replay(line.text)
-      end = line.end
-    }
-    ftruncateSync(ledger.#fd, end)
-    ledger.#counts = { acknowledged: 0, samples: 0, waves: 0, dropped: 0 }
+    const ledger = new Ledger()
+    ledger.#lines = await AppendFile.open(file, (text) => ledger.#replay(JSON.parse(text) as Entry))
     return ledger
   }
+
+  get file (): string { return this.#opened.file }
 
   /** The record of a boot, declared in the file when it is new. */
   boot (device: string, boot: bigint, startedAtMs: number): BootRecord {
     const known = this.#boots.get(`${device}/${boot}`)
     if (known) return known
-    const record = this.#declare(device, boot, startedAtMs, this.#refs)
+    const record = this.#declare(device, boot, startedAtMs)
     this.#write(JSON.stringify({ boot: boot.toString(), device, ref: record.ref, startedAtMs }))
     return record
   }
 
   /** A PUBACK came. False when the message was in the ledger already. */
   acknowledge (record: BootRecord, seq: number, samples: number, waves: number): boolean {
-    if (!count(record, [record.ref, seq, samples, waves])) return false
+    if (!record.acknowledged.add(seq)) return false
     this.#counts.acknowledged++
     this.#counts.samples += samples
     this.#counts.waves += waves
@@ -98,13 +84,14 @@ export class Ledger {
     return this.#boots.get(`${device}/${boot}`)?.acknowledged.has(seq) ?? false
   }
 
-  /** Counts since this process opened the ledger; all of it is in the file. */
-  get counts (): { readonly acknowledged: number, readonly samples: number, readonly waves: number, readonly dropped: number } {
-    this.flush()
-    return this.#counts
+  /** Counts since this process opened the ledger, of what is in the file: nothing is counted that a kill could take back. */
+  get counts (): LedgerCounts {
+    this.#flushOrRetry()
+    return this.#written
   }
 
-  get boots (): Iterable<BootRecord> { return this.#boots.values() }
+  /** Every boot of every device, earlier runs included. */
+  get boots (): readonly BootRecord[] { return this.#byRef }
 
   /** Every acknowledged message, earlier runs included; with `sinceMs` only of boots that began then or later. */
   async * entries ({ sinceMs = 0 }: { sinceMs?: number } = {}): AsyncGenerator<Evidence> {
@@ -112,7 +99,7 @@ export class Ledger {
     for await (const { text } of wholeLines(this.file)) {
       if (!text.startsWith('[')) continue
       const [ref, seq, samples, waves] = JSON.parse(text) as Acknowledged
-      const record = this.#byRef.get(ref)
+      const record = this.#byRef[ref]
       if (record && record.startedAtMs >= sinceMs) yield { device: record.device, boot: record.boot, seq, samples, waves }
     }
   }
@@ -121,42 +108,42 @@ export class Ledger {
   flush (): void {
     if (this.#flushing) clearImmediate(this.#flushing)
     this.#flushing = null
-    if (this.#pending.length === 0) return
-    writeSync(this.#fd, this.#pending.join('\n') + '\n')
-    this.#pending = []
-    this.#syncing ??= setTimeout(() => {
-      this.#syncing = null
-      // an error here leaves the entries in the page cache: as after write(2), and close() reports it
-      fdatasync(this.#fd, () => {})
-    }, syncEveryMs).unref()
+    this.#opened.flush()
+    this.#written = { ...this.#counts }
   }
 
   close (): void {
     this.flush()
-    if (this.#syncing) clearTimeout(this.#syncing)
-    fdatasyncSync(this.#fd)
-    closeSync(this.#fd)
+    this.#opened.close()
   }
 
-  #replay (text: string): void {
-    const line = JSON.parse(text) as Line
-    if ('length' in line) {
-      const record = this.#byRef.get(line[0])
-      if (record) count(record, line)
-    } else if ('dropped' in line) this.#byRef.get(line.dropped)?.dropped.add(line.seq)
-    else this.#declare(line.device, BigInt(line.boot), line.startedAtMs, line.ref)
+  get #opened (): AppendFile {
+    if (!this.#lines) throw new TypeError('the ledger is not open')
+    return this.#lines
   }
 
-  #declare (device: string, boot: bigint, startedAtMs: number, ref: number): BootRecord {
-    const record = { device, boot, startedAtMs, ref, acknowledged: new Ranges(), dropped: new Ranges(), samples: 0, waves: 0 }
+  #replay (entry: Entry): void {
+    if ('length' in entry) this.#byRef[entry[0]]?.acknowledged.add(entry[1])
+    else if ('dropped' in entry) this.#byRef[entry.dropped]?.dropped.add(entry.seq)
+    else this.#declare(entry.device, BigInt(entry.boot), entry.startedAtMs)
+  }
+
+  #declare (device: string, boot: bigint, startedAtMs: number): BootRecord {
+    const record = { device, boot, startedAtMs, ref: this.#byRef.length, acknowledged: new Ranges(), dropped: new Ranges() }
     this.#boots.set(`${device}/${boot}`, record)
-    this.#byRef.set(ref, record)
-    this.#refs = Math.max(this.#refs, ref + 1)
+    this.#byRef.push(record)
     return record
   }
 
+  /** A full disk must not end the process: the entries wait in memory, uncounted, and go with the next acknowledgement. */
+  #flushOrRetry (): void {
+    try {
+      this.flush()
+    } catch {}
+  }
+
   #write (line: string): void {
-    this.#pending.push(line)
-    this.#flushing ??= setImmediate(() => this.flush())
+    this.#opened.append(line)
+    this.#flushing ??= setImmediate(() => this.#flushOrRetry())
   }
 }
