@@ -32,6 +32,7 @@ export class Running implements ConnectionListener {
   #measuring = true
   #drained: (() => void) | null = null
   #diskFull = false
+  #closed = false
   readonly wheel = new Wheel(() => this.#endTurn())
 
   constructor (parts: RunningParts) {
@@ -76,6 +77,8 @@ export class Running implements ConnectionListener {
   }
 
   async close (): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
     this.#measuring = false
     this.wheel.close()
     this.#drained?.()
