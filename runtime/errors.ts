@@ -95,6 +95,12 @@ export const errorRegistry = {
     exit: 1,
     retryable: true
   },
+  DEVICE_UNKNOWN: {
+    meaning: 'No device with this id is registered.',
+    remedy: 'Check the id with `pulsegate devices list`; a device registers when it first connects with its certificate.',
+    exit: 1,
+    retryable: false
+  },
   EMBEDDED_FOLDER: {
     meaning: 'The folder of the embedded database cannot be used.',
     remedy: 'Give the named folder back to the user who starts Pulsegate, or choose another with --data; or give a DATABASE_URL.',
@@ -140,6 +146,12 @@ export const errorRegistry = {
   MIGRATION_FAILED: {
     meaning: 'A migration was refused by the database; nothing of that file was applied.',
     remedy: 'The message names file, line and SQLSTATE; 42501 means that the login does not own the database.',
+    exit: 1,
+    retryable: false
+  },
+  PAIRING_REFUSED: {
+    meaning: 'A sensor cannot be paired with this gateway at that time.',
+    remedy: 'A sensor speaks through one gateway at a time: choose a later time, or another sensor.',
     exit: 1,
     retryable: false
   },

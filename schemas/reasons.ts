@@ -32,6 +32,7 @@ export const placingReasons = {
   'clock-ahead': 'The device clock is more than 5 minutes ahead of the time of receipt.',
   'too-old': 'The readings are older than the time for which data is kept.',
   'not-paired': 'The source is not paired with the publishing gateway at that time.',
+  'publisher-not-active': 'The gateway that relays the message is not registered as active.',
   'unknown-source': 'The source is not in the registry.',
   'source-not-active': 'The source is registered but not active.',
   'unknown-metric': 'A metric id is not in the metric registry.',

@@ -1,0 +1,160 @@
+// From envelopes to a batch ready to be written: decode, check devices, pairing and metrics, place in time, fill the columns.
+// Takes a queue batch, gives a prepared batch in which every envelope is either a message of the columns or a row for
+// quarantine, never both, never neither. Asks the database at most once per kind of thing (devices, pairings, boots), and only for
+// what it does not know. May run while another batch is being written.
+import { decodeMessage } from '../schemas/decode.ts'
+import { type Message } from '../schemas/telemetry.ts'
+import { type Envelope } from '../queue/queue.ts'
+import { type BirthRow, type Origin, type PreparedBatch, type QuarantineRow } from './batch.ts'
+import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './check.ts'
+import { Columns } from './columns.ts'
+import { addToColumns } from './fill.ts'
+import { bootKey, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
+import { seriesOrder } from './order.ts'
+import { anchorOf, type Extent, extentOf, place } from './place.ts'
+
+/** A message on its way through the checks. */
+interface Candidate {
+  readonly envelope: Envelope
+  readonly message: Message
+  readonly source: string
+  readonly relayed: boolean
+  readonly extent: Extent
+  publisherDevice?: KnownDevice
+  sourceDevice?: KnownDevice
+  /** Of a relayed message: when its source and publisher are paired. */
+  periods?: readonly Period[]
+}
+
+export interface PrepareContext {
+  readonly lookup: Lookup
+  readonly retentionMs: number
+  /** Cleared columns to fill; new ones when absent. */
+  readonly columns?: Columns
+}
+
+export async function prepare (envelopes: readonly Envelope[], context: PrepareContext): Promise<PreparedBatch> {
+  const quarantined: QuarantineRow[] = []
+  const refuse = ({ envelope, message, source }: Candidate, refusal: Refusal): void => {
+    const { boot, seq } = message.header
+    quarantined.push({ ...rowOf(envelope), source, boot, seq, ...refusal })
+  }
+  const decoded = decodeAll(envelopes, quarantined)
+  const admitted = await admit(decoded, context.lookup, refuse)
+  const placeable = await resolveBoots(admitted, context, refuse)
+  return fill(placeable, context, refuse, quarantined)
+}
+
+type Refuse = (candidate: Candidate, refusal: Refusal) => void
+
+function rowOf ({ publisher, kind, payload, receivedAtMs }: Envelope): Omit<QuarantineRow, 'reason' | 'detail'> {
+  return { publisher, kind, payload, receivedAtMs, source: null, boot: null, seq: null }
+}
+
+function decodeAll (envelopes: readonly Envelope[], quarantined: QuarantineRow[]): Candidate[] {
+  const candidates: Candidate[] = []
+  for (const envelope of envelopes) {
+    const { kind, publisher, payload } = envelope
+    if (kind === 'result') {
+      quarantined.push({ ...rowOf(envelope), reason: 'unsupported-kind', detail: 'result messages have no contract yet' })
+      continue
+    }
+    const result = decodeMessage(kind, payload)
+    if (!result.ok) {
+      const at = result.offset === undefined ? '' : ` (byte ${result.offset})`
+      quarantined.push({ ...rowOf(envelope), reason: result.reason, detail: result.detail + at })
+      continue
+    }
+    const { message } = result
+    const source = message.header.source ?? publisher
+    candidates.push({ envelope, message, source, relayed: source !== publisher, extent: extentOf(message) })
+  }
+  return candidates
+}
+
+/** Devices, metrics and, as far as the time is known already, pairing. */
+async function admit (candidates: readonly Candidate[], lookup: Lookup, refuse: Refuse): Promise<Candidate[]> {
+  const ids = new Set<string>()
+  for (const { envelope, source } of candidates) ids.add(envelope.publisher).add(source)
+  const devices = await lookup.devices(ids)
+  const active = candidates.filter((candidate) => {
+    const { envelope, source, relayed, message } = candidate
+    const publisherDevice = devices.get(envelope.publisher)
+    const sourceDevice = devices.get(source)
+    const refusal = refuseDevices({ relayed, publisher: publisherDevice, source: sourceDevice }) ?? refuseMetrics(message)
+    if (refusal !== null) refuse(candidate, refusal)
+    if (refusal !== null || publisherDevice === undefined || sourceDevice === undefined) return false
+    candidate.publisherDevice = publisherDevice
+    candidate.sourceDevice = sourceDevice
+    return true
+  })
+  const relayed = active.filter((candidate) => candidate.relayed)
+  if (relayed.length === 0) return active
+  const pairings = await lookup.pairings(new Set(relayed.map(pairOf)))
+  return active.filter((candidate) => {
+    if (!candidate.relayed) return true
+    // without a clock: paired when it came in; its exact time is checked once the boot's anchor is known
+    const timeMs = candidate.message.header.baseWallMs ?? candidate.envelope.receivedAtMs
+    candidate.periods = pairings.get(pairOf(candidate)) ?? []
+    const refusal = refusePairing(candidate.periods, timeMs)
+    if (refusal !== null) refuse(candidate, refusal)
+    return refusal === null
+  })
+}
+
+function pairOf ({ publisherDevice, sourceDevice }: Candidate): string {
+  return `${publisherDevice?.key ?? 0}:${sourceDevice?.key ?? 0}`
+}
+
+/** Asks for unknown boots, but only of messages that will be stored: what is refused must not set an anchor. */
+async function resolveBoots (candidates: readonly Candidate[], { lookup, retentionMs }: PrepareContext, refuse: Refuse): Promise<Candidate[]> {
+  const wanted = new Map<string, NewBoot>()
+  const left = candidates.filter((candidate) => {
+    const { message: { header }, envelope: { receivedAtMs }, extent } = candidate
+    const device = candidate.sourceDevice?.key ?? 0
+    const key = bootKey(device, header.boot)
+    const known = lookup.boot(device, header.boot)
+    const first = wanted.get(key) ?? { device, boot: header.boot, anchorMs: anchorOf(header, receivedAtMs) }
+    const placed = place(header, extent, { receivedAtMs, anchorMs: (known ?? first).anchorMs, retentionMs })
+    if (!placed.ok) refuse(candidate, placed)
+    else if (known === undefined) wanted.set(key, first)
+    return placed.ok
+  })
+  await lookup.resolveBoots(wanted)
+  return left
+}
+
+function fill (candidates: readonly Candidate[], context: PrepareContext, refuse: Refuse, quarantined: readonly QuarantineRow[]): PreparedBatch {
+  const { lookup, retentionMs, columns = new Columns() } = context
+  const origins: Origin[] = []
+  const births: BirthRow[] = []
+  for (const candidate of candidates) {
+    const { envelope, message, source, extent, publisherDevice, sourceDevice } = candidate
+    const { header } = message
+    if (publisherDevice === undefined || sourceDevice === undefined) continue
+    const boot = lookup.boot(sourceDevice.key, header.boot)
+    // resolved a moment ago; gone only when one batch names more boots than the cache holds
+    if (boot === undefined) throw new Error('a boot of this batch is not known after it was resolved')
+    const { receivedAtMs } = envelope
+    const placed = place(header, extent, { receivedAtMs, anchorMs: boot.anchorMs, retentionMs })
+    const refusal = placed.ok ? pairedAt(candidate, placed.baseMs) : placed
+    if (!placed.ok || refusal !== null) {
+      if (refusal !== null) refuse(candidate, refusal)
+      continue
+    }
+    const index = addToColumns(columns, {
+      message, receivedAtMs, device: sourceDevice.key, publisher: publisherDevice.key, boot: boot.key, baseMs: placed.baseMs
+    })
+    origins.push({ envelope, source, boot: header.boot, seq: header.seq })
+    if (message.kind === 'birth') {
+      const { deviceKind: kind, model, firmware, serial = null } = message
+      births.push({ message: index, device: sourceDevice.key, kind, model, firmware, serial })
+    }
+  }
+  return { columns, order: seriesOrder(columns), births, quarantined, origins }
+}
+
+/** The second look, for a relayed message placed by its boot's anchor. */
+function pairedAt ({ relayed, message, periods }: Candidate, timeMs: number): Refusal | null {
+  return relayed && message.header.baseWallMs === undefined ? refusePairing(periods, timeMs) : null
+}

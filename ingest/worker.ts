@@ -1,0 +1,165 @@
+// The ingest worker: takes batches from the queue, prepares and writes them, and resolves the queue's handler once a batch is
+// durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
+// order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
+import { type Observability } from '../runtime/observability.ts'
+import { type Batch, type QueueReader } from '../queue/queue.ts'
+import { newProgress, type PreparedBatch } from './batch.ts'
+import { Columns } from './columns.ts'
+import { IngestCounters, type Totals } from './counters.ts'
+import { type Database } from './database.ts'
+import { LastSeen } from './last-seen.ts'
+import { Lookup } from './lookup.ts'
+import { Persist } from './persist.ts'
+import { prepare } from './prepare.ts'
+import { Writer } from './writer.ts'
+
+export interface WorkerSettings {
+  /** How long readings are kept, ms; older messages go to quarantine. Must not be longer than the database's retention. */
+  readonly retentionMs: number
+}
+
+export interface WorkerOptions {
+  readonly queue: QueueReader
+  readonly database: Database
+  readonly settings: WorkerSettings
+  readonly observability: Observability
+}
+
+export interface WorkerStatus {
+  readonly ready: boolean
+  /** Why not; null when ready. */
+  readonly reason: string | null
+  readonly breaker: 'closed' | 'open' | 'half-open'
+  /** How long the last commit took; null before the first. */
+  readonly lastCommitMs: number | null
+  /** Samples and waves of the last batch. */
+  readonly lastBatchRows: number
+  readonly lastBatchMessages: number
+  /** Samples and waves per batch, on average. */
+  readonly rowsPerBatch: number
+  readonly totals: Readonly<Totals>
+  /** Quarantined messages by reason. */
+  readonly reasons: Readonly<Record<string, number>>
+}
+
+export interface Worker {
+  status (): WorkerStatus
+  /**
+   * Resolves when the queue has been closed and everything it handed out is settled; close the queue first. When `signal`
+   * aborts (hard stop), what cannot be stored now is given up, unacknowledged.
+   */
+  close (signal?: AbortSignal): Promise<void>
+}
+
+// One batch with the database, one being prepared. More would only queue up behind the single writer.
+const concurrency = 2
+// A commit takes milliseconds. Beyond this the database is not doing its work, whatever it answers to a ping.
+const slowAfterMs = 10_000
+
+class IngestWorker implements Worker {
+  readonly #options: WorkerOptions
+  readonly #writer: Writer
+  readonly #lookup: Lookup
+  readonly #lastSeen: LastSeen
+  readonly #counters: IngestCounters
+  readonly #persist: Persist
+  readonly #hard = new AbortController()
+  readonly #consuming: Promise<void>
+  readonly #freeColumns: Columns[] = []
+  #previousWrite: Promise<unknown> = Promise.resolve()
+  #writingSince: number | null = null
+  #last = { commitMs: null as number | null, rows: 0, messages: 0 }
+
+  constructor (options: WorkerOptions) {
+    this.#options = options
+    this.#writer = new Writer(options.database)
+    this.#lookup = new Lookup(options.database)
+    this.#lastSeen = new LastSeen(options.database)
+    this.#counters = new IngestCounters(options.observability)
+    const log = options.observability.log.child({ part: 'ingest' })
+    this.#persist = new Persist(log, this.#hard.signal, () => { this.#counters.retried() })
+    this.#consuming = options.queue.consume((batch) => this.#handle(batch), { concurrency })
+  }
+
+  status (): WorkerStatus {
+    const { totals, reasons } = this.#counters
+    const reason = this.#persist.fault ?? this.#slow()
+    return {
+      ready: reason === null,
+      reason,
+      breaker: this.#persist.breaker,
+      lastCommitMs: this.#last.commitMs,
+      lastBatchRows: this.#last.rows,
+      lastBatchMessages: this.#last.messages,
+      rowsPerBatch: totals.batches === 0 ? 0 : (totals.samples + totals.waves) / totals.batches,
+      totals: { ...totals },
+      reasons: Object.fromEntries(reasons)
+    }
+  }
+
+  async close (signal?: AbortSignal): Promise<void> {
+    const stopNow = (): void => { this.#hard.abort() }
+    if (signal?.aborted === true) stopNow()
+    else signal?.addEventListener('abort', stopNow, { once: true })
+    try {
+      await this.#consuming
+    } finally {
+      signal?.removeEventListener('abort', stopNow)
+      // nothing is handed out any more: whatever still waits for the database waits in vain
+      this.#hard.abort()
+      this.#counters.close()
+    }
+    await this.#lastSeen.write()
+  }
+
+  #slow (): string | null {
+    if (this.#writingSince === null) return null
+    const forMs = performance.now() - this.#writingSince
+    return forMs < slowAfterMs ? null : `database: a batch has been waiting for ${Math.round(forMs / 1_000)} s`
+  }
+
+  /** Preparing begins at once, writing when the batch before is through: the place in line is taken before the first await. */
+  #handle (batch: Batch): Promise<void> {
+    const before = this.#previousWrite
+    const prepared = this.#prepare(batch)
+    const written = before.then(() => prepared).then((ready) => this.#write(batch, ready))
+    this.#previousWrite = written.catch(() => {})
+    return written
+  }
+
+  #prepare ({ envelopes }: Batch): Promise<PreparedBatch> {
+    const { lookup, retentionMs } = { lookup: this.#lookup, retentionMs: this.#options.settings.retentionMs }
+    const columns = this.#freeColumns.pop() ?? new Columns()
+    const prepared = this.#persist.until(() => {
+      columns.clear()
+      return prepare(envelopes, { lookup, retentionMs, columns })
+    })
+    // it is awaited when its turn to be written comes; until then nobody else would hear of a rejection
+    prepared.catch(() => {})
+    return prepared
+  }
+
+  async #write ({ envelopes, bytes, trigger }: Batch, prepared: PreparedBatch): Promise<void> {
+    const { tracer } = this.#options.observability
+    const span = tracer.startSpan('ingest.write', { attributes: { messages: envelopes.length, bytes, trigger } })
+    const started = performance.now()
+    this.#writingSince = started
+    const progress = newProgress(prepared)
+    try {
+      await this.#persist.until(() => this.#writer.write(prepared, progress))
+      const commitMs = performance.now() - started
+      this.#counters.batch(envelopes.length, progress, commitMs)
+      this.#last = { commitMs, rows: progress.samples + progress.waves, messages: envelopes.length }
+      this.#lastSeen.note(prepared.columns)
+      this.#freeColumns.push(prepared.columns)
+    } finally {
+      this.#writingSince = null
+      span.end()
+    }
+  }
+}
+
+/** Starts consuming `queue`. The database must be migrated; it need not be up. */
+export function startWorker (options: WorkerOptions): Worker {
+  return new IngestWorker(options)
+}
