@@ -1,0 +1,63 @@
+// What doctor looks at in the certificates' folder: does each file hold what it should, how long is it good for, and are the
+// revocation lists fresh. Reads public files only; a private key is looked at for its mode, never opened.
+import { readFile, stat } from 'node:fs/promises'
+import { describeCertificates, renewalDueMs } from '../certs/describe.ts'
+import { authorityPaths } from '../certs/files.ts'
+import { listStates } from '../certs/revocation.ts'
+import { type Finding } from './doctor-finding.ts'
+
+/** The findings of the folder of the authority; none of it there at all is fine: `pulsegate up` makes it. */
+export async function checkCertificates (directory: string, nowMs = Date.now()): Promise<Finding[]> {
+  const paths = authorityPaths(directory)
+  if (!await isThere(paths.rootCertificate)) {
+    return [{ name: 'certificates', status: 'ok', detail: `none in ${directory} yet; \`pulsegate up\` or \`pulsegate certs init\` makes them` }]
+  }
+  return Promise.all([
+    checkCertificate('root certificate', paths.rootCertificate, nowMs, 'a new authority: `pulsegate certs init` in another folder, then move the devices'),
+    checkCertificate('issuing certificate', paths.issuingCertificate, nowMs, '`pulsegate certs` with the root key at hand'),
+    checkCertificate('server certificate', paths.serverCertificate, nowMs, '`pulsegate up` renews it; otherwise issue it anew with `pulsegate certs`'),
+    checkKeyMode('server key', paths.serverKey),
+    checkLists(paths, nowMs)
+  ])
+}
+
+async function checkCertificate (name: string, path: string, nowMs: number, renew: string): Promise<Finding> {
+  const pem = await readFile(path, 'utf8').catch(() => null)
+  if (pem === null) return { name, status: 'fail', detail: `${path} cannot be read`, todo: renew }
+  const [certificate] = describeCertificates(path, pem)
+  if (!certificate) return { name, status: 'fail', detail: `${path} holds no certificate`, todo: renew }
+  return { name, ...lifeOf(Date.parse(certificate.notBefore), Date.parse(certificate.notAfter), renewalDueMs(pem), nowMs), todo: renew }
+}
+
+/** Good, due for renewal, or not valid now. */
+export function lifeOf (fromMs: number, untilMs: number, dueMs: number, nowMs: number): Pick<Finding, 'status' | 'detail'> {
+  const until = new Date(untilMs).toISOString().slice(0, 10)
+  if (nowMs < fromMs) return { status: 'fail', detail: `valid only from ${new Date(fromMs).toISOString()}: is this machine's clock right?` }
+  if (nowMs >= untilMs) return { status: 'fail', detail: `expired on ${until}` }
+  const days = Math.floor((untilMs - nowMs) / 86_400_000)
+  return { status: nowMs >= dueMs ? 'warn' : 'ok', detail: `good for ${days} days, until ${until}` }
+}
+
+async function checkKeyMode (name: string, path: string): Promise<Finding> {
+  const mode = await stat(path).then((stats) => stats.mode & 0o077, () => null)
+  if (mode === null) return { name, status: 'fail', detail: `${path} is not there`, todo: 'issue the server certificate anew with `pulsegate certs`' }
+  return mode === 0
+    ? { name, status: 'ok', detail: 'for its owner only' }
+    : { name, status: 'fail', detail: `${path} can be read by others`, todo: `chmod 600 ${path}, and issue it anew if others may have read it` }
+}
+
+async function checkLists (paths: Parameters<typeof listStates>[0], nowMs: number): Promise<Finding> {
+  const name = 'revocation lists'
+  const todo = '`pulsegate certs crl` writes new ones; without fresh lists no device can connect'
+  const states = await listStates(paths).catch(() => [])
+  const known = states.filter((state) => state !== null)
+  if (known.length < states.length || known.length === 0) return { name, status: 'fail', detail: 'missing or damaged', todo }
+  const soonest = known.reduce((a, b) => a.nextUpdate < b.nextUpdate ? a : b)
+  const fromMs = soonest.thisUpdate.getTime()
+  const untilMs = soonest.nextUpdate.getTime()
+  return { name, ...lifeOf(fromMs, untilMs, (fromMs + untilMs) / 2, nowMs), todo }
+}
+
+async function isThere (path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false)
+}

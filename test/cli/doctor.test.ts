@@ -1,0 +1,73 @@
+import { test } from 'tap'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { examine, renderFindings } from '../../cli/doctor.ts'
+import { type DoctorConfig, type Finding } from '../../cli/doctor-finding.ts'
+import { checkNode } from '../../cli/doctor-machine.ts'
+import { checkCertificates, lifeOf } from '../../cli/doctor-certificates.ts'
+import { ensureDevelopmentAuthority } from '../../certs/development.ts'
+import { Health } from '../../runtime/health.ts'
+import { startHealthServer } from '../../runtime/health-server.ts'
+import { testFolder } from '../fixtures/folder.ts'
+
+const base = { mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
+const find = (findings: Finding[], name: string) => findings.find((finding) => finding.name === name)
+
+test('a machine where nothing has been started yet is fine', async (t) => {
+  const findings = await examine({ ...base, data: join(testFolder(t), 'new') }, {})
+  t.same(findings.filter(({ name, status }) => status === 'fail' && name !== 'disk'), [])
+  t.match(find(findings, 'data folder'), { detail: /will be made/ })
+  t.match(find(findings, 'database'), { detail: /embedded PostgreSQL/ })
+  t.match(renderFindings(findings), /^✓ Node /)
+})
+
+test('a port in use is named with what to do, unless a Pulsegate holds it', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const mqttPort = (other.address() as AddressInfo).port
+  const config = { ...base, mqttPort, data: testFolder(t) } as DoctorConfig
+  const taken = await examine(config, {})
+  t.match(find(taken, 'MQTT port'), { status: 'fail', detail: /EADDRINUSE/, todo: /--mqtt-port/ })
+  t.match(renderFindings(taken), /✗ MQTT port .*\n +→ stop what listens there/)
+
+  const server = await startHealthServer({ port: 0, health: new Health(), metricsText: async () => '' })
+  t.teardown(() => server.close())
+  const running = await examine({ ...config, healthPort: server.address.port }, {})
+  t.match(find(running, 'MQTT port'), { status: 'ok', detail: /a Pulsegate is running/ })
+})
+
+test('a database that does not answer is a finding without its password', async (t) => {
+  const findings = await examine({ ...base, data: testFolder(t), databaseUrl: 'postgres://u:c4n4ry@127.0.0.1:9/x' }, {})
+  t.match(find(findings, 'database'), { status: 'fail', detail: /ECONNREFUSED/, todo: /DATABASE_URL/ })
+  t.notMatch(JSON.stringify(findings), 'c4n4ry')
+})
+
+test('certificates: good when fresh, and every decay is seen', async (t) => {
+  const directory = testFolder(t)
+  t.match(await checkCertificates(directory), [{ status: 'ok', detail: /none in/ }])
+  const { paths } = await ensureDevelopmentAuthority(directory, ['localhost'])
+  t.ok((await checkCertificates(directory)).every(({ status }) => status === 'ok'))
+
+  const inTwoYears = await checkCertificates(directory, Date.now() + 730 * 86_400_000)
+  t.match(find(inTwoYears, 'server certificate'), { status: 'fail', detail: /expired/ })
+  t.match(find(inTwoYears, 'revocation lists'), { status: 'fail', todo: /certs crl/ })
+  chmodSync(paths.serverKey, 0o644)
+  t.match(find(await checkCertificates(directory), 'server key'), { status: 'fail', todo: /chmod 600/ })
+  writeFileSync(paths.issuingCrl, 'garbage')
+  t.match(find(await checkCertificates(directory), 'revocation lists'), { status: 'fail' })
+})
+
+test('a life has three parts: good, due, over', async (t) => {
+  t.match(lifeOf(0, 9e9, 6e9, 5e9), { status: 'ok' })
+  t.match(lifeOf(0, 9e9, 6e9, 7e9), { status: 'warn' })
+  t.match(lifeOf(0, 9e9, 6e9, 9e9), { status: 'fail', detail: /expired/ })
+  t.match(lifeOf(1, 9e9, 6e9, 0), { status: 'fail', detail: /clock/ })
+})
+
+test('Node from 20.19 on', async (t) => {
+  for (const version of ['20.19.0', '22.1.0', '24.0.0']) t.equal(checkNode(version).status, 'ok')
+  for (const version of ['20.18.9', '18.20.0']) t.equal(checkNode(version).status, 'fail')
+})
