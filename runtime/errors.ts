@@ -197,6 +197,12 @@ export const errorRegistry = {
     exit: 78,
     retryable: false
   },
+  REDIS_REQUIRED: {
+    meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams; this version has no such queue.',
+    remedy: 'Use `pulsegate up`, which runs both in one process.',
+    exit: 78,
+    retryable: false
+  },
   TRANSACTION_NOT_COMMITTED: {
     meaning: 'The server answered COMMIT with a rollback; nothing of the transaction is stored.',
     remedy: 'None needed: the batch is tried again. When it lasts, look at the log of the database.',

@@ -1,0 +1,31 @@
+// Settings as commander options: one flag each, described from the catalogue, read back as one checked configuration.
+// Defaults are left to loadConfig, so that an environment variable is not hidden behind commander's default.
+import { type Command, Option } from 'commander'
+import { expectation, loadConfig } from '../runtime/config.ts'
+import { type Config, flagOf, pick, type Setting, type SettingName, variableOf } from '../runtime/settings.ts'
+
+/** Adds the flags of the named settings to `command`. */
+export function addSettings (command: Command, names: readonly SettingName[]): Command {
+  for (const [name, setting] of Object.entries<Setting>(pick(...names))) {
+    const value = setting.type === 'boolean' ? '' : ` <${setting.type === 'string' ? 'text' : setting.type}>`
+    const preset = setting.default === undefined ? '' : `; default ${String(setting.default)}`
+    const allowed = setting.enum === undefined ? '' : `: ${expectation(setting)}`
+    command.addOption(new Option(`${flagOf(name, setting)}${value}`,
+      `${setting.description}${allowed} (${variableOf(name, setting)}${preset})`))
+  }
+  return command
+}
+
+/** The checked configuration of the named settings from `command`'s flags and the environment. Throws CONFIG_INVALID. */
+export function configOf<N extends SettingName> (command: Command, names: readonly N[], env: NodeJS.ProcessEnv = process.env): Config<N> {
+  const given = command.opts<Record<string, unknown>>()
+  const schema = pick(...names)
+  const flags = Object.fromEntries(Object.entries<Setting>(schema).map(([name, setting]) =>
+    [name, given[camelCase(flagOf(name, setting))]]))
+  return loadConfig<Config<N> & object>(schema, { flags, env }) as Config<N>
+}
+
+/** '--mqtt-port' → 'mqttPort', the name commander stores an option under. */
+function camelCase (flag: string): string {
+  return flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}

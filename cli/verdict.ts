@@ -1,0 +1,68 @@
+// What the comparison of ledger and database says, for a person and for a program. Pure.
+import { type Comparison } from '../simulator/ledger-compare.ts'
+import { count, millis } from './view/format.ts'
+
+/** The one JSON line of `pulsegate up --json`. */
+export interface Result {
+  readonly acknowledged: number
+  readonly stored: number
+  /** Acknowledged, but neither stored nor in quarantine. */
+  readonly missing: number
+  /** Receipts beyond one a message, and rows beyond what the receipts say. */
+  readonly duplicates: number
+  readonly quarantined: number
+  /** Rows of the compared messages. */
+  readonly samples: number
+  readonly waves: number
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
+  readonly database: string
+}
+
+export interface VerdictInput {
+  readonly comparison: Comparison
+  /** Rows in the tables minus rows the receipts say, over the fleet's devices; 0 = every receipt's rows are there, once. */
+  readonly rowsBeyondReceipts: number
+  readonly latency: { readonly p50Ms: number | null, readonly p99Ms: number | null }
+  readonly database: string
+}
+
+export function resultOf ({ comparison, rowsBeyondReceipts, latency, database }: VerdictInput): Result {
+  const { acknowledged, stored, missing, duplicates, quarantined, samples, waves } = comparison
+  return {
+    acknowledged,
+    stored,
+    missing: missing + Math.max(0, -rowsBeyondReceipts),
+    duplicates: duplicates + Math.max(0, rowsBeyondReceipts),
+    quarantined,
+    samples,
+    waves,
+    p50Ms: latency.p50Ms,
+    p99Ms: latency.p99Ms,
+    database
+  }
+}
+
+/** Does what the devices hold as acknowledged agree with the database, message by message and row by row? */
+export function agrees ({ comparison, rowsBeyondReceipts }: VerdictInput): boolean {
+  return comparison.agrees && rowsBeyondReceipts === 0
+}
+
+/** The verdict as lines for a person. */
+export function verdictLines (input: VerdictInput): string[] {
+  const { comparison, rowsBeyondReceipts } = input
+  const result = resultOf(input)
+  const lines = [
+    agrees(input)
+      ? `Ledger and database agree: ${count(result.acknowledged)} messages acknowledged, every one stored exactly once.`
+      : 'Ledger and database DISAGREE.',
+    `  acknowledged ${count(result.acknowledged)}   stored ${count(result.stored)}   missing ${result.missing}   duplicates ${result.duplicates}   quarantined ${count(result.quarantined)}`,
+    `  rows: ${count(result.samples)} samples, ${count(result.waves)} waves   publish→PUBACK p50 ${millis(result.p50Ms ?? NaN)} ms, p99 ${millis(result.p99Ms ?? NaN)} ms`
+  ]
+  if (comparison.unacknowledged > 0) lines.push(`  stored, but the PUBACK did not get through yet: ${comparison.unacknowledged} (sent again at the next start, stored once)`)
+  if (comparison.unexpected > 0) lines.push(`  stored, but never sent: ${comparison.unexpected}`)
+  if (comparison.different > 0) lines.push(`  stored with another number of rows: ${comparison.different}`)
+  if (rowsBeyondReceipts !== 0) lines.push(`  rows in the tables beyond what the receipts say: ${rowsBeyondReceipts}`)
+  for (const { wrong, device, boot, seq } of comparison.examples.slice(0, 5)) lines.push(`    ${wrong}: device ${device} boot ${boot} seq ${seq}`)
+  return lines
+}
