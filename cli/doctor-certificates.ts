@@ -49,7 +49,7 @@ async function checkKeyMode (name: string, path: string): Promise<Finding> {
 async function checkLists (paths: Parameters<typeof listStates>[0], nowMs: number): Promise<Finding> {
   const name = 'revocation lists'
   const todo = '`pulsegate certs crl` writes new ones; without fresh lists no device can connect'
-  const states = await listStates(paths).catch(() => [])
+  const states = await listStates(paths).catch((): Awaited<ReturnType<typeof listStates>> => [])
   const known = states.filter((state) => state !== null)
   if (known.length < states.length || known.length === 0) return { name, status: 'fail', detail: 'missing or damaged', todo }
   const soonest = known.reduce((a, b) => a.nextUpdate < b.nextUpdate ? a : b)
