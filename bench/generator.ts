@@ -72,6 +72,9 @@ export interface ConnectResult extends Pick<LoadResult, 'seconds' | 'generatorCp
   readonly resumed: number
 }
 
+/** Waits until `messages` acknowledged messages have come to rest; the measured window then ends there. */
+export type Settled = (messages: number) => Promise<void>
+
 function start (target: LoadTarget, args: readonly string[]): Pinned {
   const { port, identities, seconds } = target
   return new Pinned(loadCore, compile('load'), [
@@ -79,29 +82,40 @@ function start (target: LoadTarget, args: readonly string[]): Pinned {
   ])
 }
 
-async function measured<Result> (target: LoadTarget, args: readonly string[]): Promise<Result & Pick<LoadResult, 'cpuMs'>> {
+async function measured<Result> (target: LoadTarget, args: readonly string[], settled?: Settled): Promise<Result & Pick<LoadResult, 'cpuMs'>> {
   const generator = start(target, args)
   try {
     await generator.until('measuring')
     const before = cpuOf(target.watch)
+    const startedAtMs = performance.now()
     await generator.until('measured')
-    const after = cpuOf(target.watch)
+    let after = cpuOf(target.watch)
     const result = await generator.until('result') as Result & { closed: number, misordered?: number }
     if (result.misordered) throw new Error(`${result.misordered} acknowledgements came out of order (MQTT-4.6.0-2)`)
     if (result.closed > 0) throw new Error(`${result.closed} connections were lost under load`)
+    let window = {}
+    if (settled !== undefined) {
+      const messages = Number((result as { acknowledgedTotal?: number }).acknowledgedTotal)
+      await settled(messages)
+      after = cpuOf(target.watch)
+      window = { messages, seconds: (performance.now() - startedAtMs) / 1_000 }
+    }
     const cpuMs = Object.fromEntries(Object.keys(target.watch).map((name) => [name, (after[name] ?? NaN) - (before[name] ?? NaN)]))
-    return { ...result, cpuMs }
+    return { ...result, ...window, cpuMs }
   } finally {
     await generator.stop()
   }
 }
 
-/** Publishes in the given shape and measures what is acknowledged; returns when everything sent has been. */
-export async function publishLoad (target: LoadTarget, shape: Shape, payload: Payload): Promise<LoadResult> {
+/**
+ * Publishes in the given shape and measures what is acknowledged; returns when everything sent has been. With `settled`, for
+ * systems that acknowledge before they store: all messages count, from the first one sent until all have come to rest.
+ */
+export async function publishLoad (target: LoadTarget, shape: Shape, payload: Payload, settled?: Settled): Promise<LoadResult> {
   const result = await measured<LoadResult & { sentTotal: number }>(target, [
-    '--mode', 'publish', '--connections', String(shape.connections), '--window', String(shape.window), '--warmup', '1.5',
+    '--mode', 'publish', '--connections', String(shape.connections), '--window', String(shape.window), '--warmup', settled === undefined ? '1.5' : '0',
     '--payload', payload.file, '--boot-at', String(payload.bootAt), '--seq-at', String(payload.seqAt), '--wall-at', String(payload.wallAt)
-  ])
+  ], settled)
   if (result.acknowledgedTotal !== result.sentTotal) throw new Error(`only ${result.acknowledgedTotal} of ${result.sentTotal} messages were acknowledged`)
   return result
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { benchAccept } from './accept.ts'
 import { parseArguments, usage, UsageError, type BenchOptions, type Command } from './arguments.ts'
 import { benchConnections } from './connections.ts'
+import { benchEndToEnd } from './end-to-end.ts'
 import { outcome, tableText, targetText, type Measurement } from './outcome.ts'
 import { resultsDirectory } from './places.ts'
 import { writeReport } from './report.ts'
@@ -15,7 +16,8 @@ type Bench = (options: BenchOptions, onRun: (text: string) => void) => Promise<M
 
 const benches: Readonly<Partial<Record<Command, Bench>>> = {
   accept: benchAccept,
-  connections: benchConnections
+  connections: benchConnections,
+  'end-to-end': benchEndToEnd
 }
 
 const print = (text: string): boolean => process.stdout.write(`${text}\n`)
