@@ -94,9 +94,9 @@ export async function benchAccept ({ rounds, seconds, only, profile }: BenchOpti
     ]
   })
   const { runs, failures } = await inRounds(cases, { rounds, only, onRun })
-  const tables = shapes.map((shape) => {
+  const tables = shapes.map((shape, i) => {
     const name = shapeName(shape)
-    return loadTable(`Accepting, ${name} in flight`, note, runs, { ours, shape: name, subjects: [ours, alone, subscribed] })
+    return loadTable(`Accepting, ${name} in flight`, i === 0 ? note : '', runs, { ours, shape: name, subjects: [ours, alone, subscribed] })
   })
   return { runs, failures, tables, targets: targets(runs).filter(({ got }) => !Number.isNaN(got)) }
 }

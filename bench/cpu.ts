@@ -20,8 +20,8 @@ export function parseStat (line: string): ProcessStat {
   return { pid: parseInt(line, 10), parent: fields[1] ?? 0, cpuMs: (user + system + childUser + childSystem) * msPerTick }
 }
 
-/** The sum over `root` and all its descendants. */
-export function treeCpuMs (stats: readonly ProcessStat[], root: number): number {
+/** The ids of `root` and all below it. */
+export function treeOf (stats: readonly ProcessStat[], root: number): Set<number> {
   const members = new Set([root])
   for (let grew = true; grew;) {
     grew = false
@@ -29,6 +29,12 @@ export function treeCpuMs (stats: readonly ProcessStat[], root: number): number 
       if (members.has(parent) && !members.has(pid)) grew = members.add(pid).size > 0
     }
   }
+  return members
+}
+
+/** The sum over `root` and all its descendants. */
+export function treeCpuMs (stats: readonly ProcessStat[], root: number): number {
+  const members = treeOf(stats, root)
   return stats.filter(({ pid }) => members.has(pid)).reduce((sum, { cpuMs }) => sum + cpuMs, 0)
 }
 
@@ -40,6 +46,11 @@ function readStats (): ProcessStat[] {
       return [] // it ended between the listing and the reading
     }
   })
+}
+
+/** The ids of a running process and all below it. */
+export function descendants (pid: number): number[] {
+  return [...treeOf(readStats(), pid)]
 }
 
 /** CPU time used so far, in ms, by each named process and its descendants. */

@@ -1,20 +1,16 @@
 // A TimescaleDB of the benchmarks' own: Debian's packages as the tests unpack them, its own data folder, every process of it
 // pinned to the server core, durable (fsync and synchronous_commit stay on). Each run gets a fresh migrated database.
-import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import pg from 'pg'
 import { servicesDirectory } from '../test/services/directory.ts'
+import { ownServer } from '../test/services/server.ts'
 import { temporaryDatabase, withDatabase } from '../test/services/timescaledb.ts'
+import { descendants } from './cpu.ts'
 import { serverCore } from './pinned.ts'
-import { projectDirectory } from './places.ts'
 
-const run = promisify(execFile)
-const script = join(projectDirectory, 'test', 'services', 'timescaledb.sh')
-
-// One checkpoint in the middle of one side's round would decide the ratio; the rest is PostgreSQL's default but for
-// shared_buffers, which stands at a laptop's 128 MB otherwise.
+// One checkpoint in the middle of one side's round would decide the ratio; shared_buffers is a small server's, not the
+// 128 MB of the default. Everything else is PostgreSQL's default.
 const settings = 'max_wal_size=16GB checkpoint_timeout=60min shared_buffers=1GB'
 
 export interface BenchServer {
@@ -45,32 +41,43 @@ export async function query<T> (url: string, body: (client: pg.Client) => Promis
   }
 }
 
-export async function startDatabase (): Promise<BenchServer> {
-  const services = servicesDirectory()
-  const directory = join(services, 'bench')
-  mkdirSync(directory, { recursive: true, mode: 0o755 })
-  const dist = join(services, 'timescaledb', 'dist')
-  const env = { ...process.env, TSDB_DIST: dist, TSDB_CONF: settings }
-  const shell = async (command: string): Promise<string> => {
-    const { stdout } = await run('taskset', ['--cpu-list', String(serverCore), 'bash', script, command, directory], { env, timeout: 600_000 })
-    return stdout.trim()
+class Teardowns {
+  readonly #all: Array<() => Promise<void> | void> = []
+
+  teardown (fn: () => Promise<void> | void): void {
+    this.#all.push(fn)
   }
-  await shell('stop') // one that an interrupted run left behind
-  const admin = withDatabase(await shell('start'), 'postgres')
-  await mustBeDurable(admin)
+
+  async run (): Promise<void> {
+    for (const fn of this.#all.reverse()) await fn()
+  }
+}
+
+/** The id of the server's first process, of which all others are children; those inherit its core when they start. */
+async function pinServer (url: string): Promise<number> {
+  const { rows } = await query(url, async (client) => await client.query<{ text: string }>("SELECT pg_read_file('postmaster.pid') AS text"))
+  const pid = parseInt(rows[0]?.text ?? '', 10)
+  for (const one of descendants(pid)) execFileSync('taskset', ['--pid', '--cpu-list', String(serverCore), String(one)], { stdio: 'ignore' })
+  return pid
+}
+
+export async function startDatabase (): Promise<BenchServer> {
+  const server = new Teardowns()
+  const admin = withDatabase((await ownServer(server, settings)).url, 'postgres')
   process.env['TEST_DATABASE_URL'] = admin // makes test/services clone databases in this server
+  const pid = await pinServer(admin)
+  await mustBeDurable(admin)
   return {
-    pid: parseInt(readFileSync(join(directory, 'data', 'postmaster.pid'), 'latin1'), 10),
-    psql: join(dist, 'usr', 'lib', 'postgresql', '17', 'bin', 'psql'),
+    pid,
+    psql: join(servicesDirectory(), 'trixie-timescaledb', 'usr', 'lib', 'postgresql', '17', 'bin', 'psql'),
     async withDatabase (body) {
-      const teardowns: Array<() => Promise<void> | void> = []
-      const { url } = await temporaryDatabase({ teardown: (fn) => { teardowns.push(fn) } })
+      const teardowns = new Teardowns()
       try {
-        return await body(url)
+        return await body((await temporaryDatabase(teardowns)).url)
       } finally {
-        for (const teardown of teardowns) await teardown()
+        await teardowns.run()
       }
     },
-    stop: async () => { await shell('stop') }
+    stop: async () => { await server.run() }
   }
 }

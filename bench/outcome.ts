@@ -66,7 +66,7 @@ export function shown (value: number): string {
 export function tableText ({ title, note, columns, rows }: Table): string {
   const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => (row[i] ?? '').length)))
   const line = (cells: readonly string[]): string => cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join('  ')
-  return [title, '', line(columns), ...rows.map(line), '', note].join('\n')
+  return [title, '', line(columns), ...rows.map(line), ...(note === '' ? [] : ['', note])].join('\n')
 }
 
 export function targetText ({ what, wanted, got }: Target): string {
