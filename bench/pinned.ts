@@ -51,6 +51,11 @@ export class Pinned {
     }
   }
 
+  /** Writes a line to its stdin. */
+  tell (line: string): void {
+    this.#child.stdin.write(`${line}\n`)
+  }
+
   /** Ends its stdin: the agreed sign to finish. */
   finish (): void {
     this.#child.stdin.end()

@@ -1,6 +1,7 @@
 // The load generator of the benchmarks: one thread, epoll, OpenSSL; MQTT 3.1.1 QoS 1 over mutual TLS 1.3.
-// It takes a folder of device certificates and a payload, and gives JSON lines: {"event":"measuring"} and
-// {"event":"measured"} around the measured window (so that a watcher can read the server's CPU time at both), then the result.
+// It takes a folder of device certificates and a payload, and gives JSON lines: {"event":"warming"} when the load is
+// running; after a line on stdin {"event":"measuring"}, --seconds later {"event":"measured"} (so that a watcher can read the
+// server's CPU time at both), then the result.
 //   publish: every connection keeps --window messages in flight, each message a new (boot, seq)
 //   connect: --connections at a time connect (handshake, CONNECT, CONNACK) and leave again; --resume: with a TLS session ticket
 //   hold:    --connections are opened and held until stdin ends
@@ -19,8 +20,8 @@ enum { EVENTS = 512, OPENING_MAX = 64 }; // at most 64 handshakes at a time: lis
 static struct options {
   const char *mode, *ca, *devices, *payload;
   unsigned connections, boot_at, seq_at, wall_at;
-  double warmup, seconds;
-} options = { .connections = 1, .warmup = 1, .seconds = 5 };
+  double seconds;
+} options = { .connections = 1, .seconds = 5 };
 static struct load load = { .host = "127.0.0.1", .name = "localhost", .window = 1, .keepalive_seconds = 300 };
 static struct connection *connections;
 static struct device *devices;
@@ -28,8 +29,8 @@ static struct device *devices;
 static const struct option names[] = {
   { "mode", 1, 0, 'm' }, { "host", 1, 0, 'h' }, { "port", 1, 0, 'p' }, { "name", 1, 0, 'n' }, { "ca", 1, 0, 'a' },
   { "devices", 1, 0, 'd' }, { "connections", 1, 0, 'c' }, { "window", 1, 0, 'w' }, { "payload", 1, 0, 'l' },
-  { "boot-at", 1, 0, 'b' }, { "seq-at", 1, 0, 'q' }, { "wall-at", 1, 0, 't' }, { "warmup", 1, 0, 'u' },
-  { "seconds", 1, 0, 's' }, { "resume", 0, 0, 'r' }, { 0, 0, 0, 0 }
+  { "boot-at", 1, 0, 'b' }, { "seq-at", 1, 0, 'q' }, { "wall-at", 1, 0, 't' }, { "seconds", 1, 0, 's' },
+  { "resume", 0, 0, 'r' }, { 0, 0, 0, 0 }
 };
 
 static void parse_options(int argc, char **argv) {
@@ -48,7 +49,6 @@ static void parse_options(int argc, char **argv) {
       case 'b': options.boot_at = number; break;
       case 'q': options.seq_at = number; break;
       case 't': options.wall_at = number; break;
-      case 'u': options.warmup = strtod(optarg, NULL); break;
       case 's': options.seconds = strtod(optarg, NULL); break;
       case 'r': load.resume = true; break;
       default: exit(2); // getopt has said why
@@ -85,16 +85,22 @@ static void make_context(void) {
   SSL_CTX_sess_set_new_cb(load.context, keep_session);
 }
 
-// Serves events for up to `wait_ms`; returns false when stdin has ended.
+// Serves events for up to `wait_ms`; returns false when stdin has something to say, a line or its end.
 static bool turn(int wait_ms) {
   struct epoll_event events[EVENTS];
   int count = epoll_wait(load.epoll, events, EVENTS, wait_ms);
+  bool told = false;
   if (count < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
   for (int i = 0; i < count; i++) {
-    if (!events[i].data.ptr) return false;
-    continue_connection(&load, events[i].data.ptr);
+    if (events[i].data.ptr) continue_connection(&load, events[i].data.ptr);
+    else told = true;
   }
-  return true;
+  return !told;
+}
+
+static void listen_to_stdin(int operation) {
+  struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+  if (epoll_ctl(load.epoll, operation, STDIN_FILENO, &event)) fail("stdin must be a pipe or a terminal");
 }
 
 static void open_all(void) {
@@ -119,15 +125,17 @@ static double cpu_seconds(void) {
   return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-// Runs `step` through warm-up and window; returns how often `*counter` rose in the window, and its true length.
-static uint64_t measure(void (*step)(void), const uint64_t *counter, double *seconds, double *cpu) {
-  uint64_t end = now_us() + (uint64_t)(options.warmup * 1e6);
-  while (now_us() < end) step();
+// Runs `step` until told to measure, then through the window; returns how far `*counter` rose in it, and its true length.
+static uint64_t measure(bool (*step)(void), const uint64_t *counter, double *seconds, double *cpu) {
+  listen_to_stdin(EPOLL_CTL_ADD);
+  say("warming");
+  while (step()) {}
+  listen_to_stdin(EPOLL_CTL_DEL);
   say("measuring");
   load.measuring = true;
   uint64_t start = now_us(), before = *counter;
   double cpu_before = cpu_seconds();
-  end = start + (uint64_t)(options.seconds * 1e6);
+  uint64_t end = start + (uint64_t)(options.seconds * 1e6);
   while (now_us() < end) step();
   load.measuring = false;
   *seconds = (double)(now_us() - start) / 1e6;
@@ -137,7 +145,7 @@ static uint64_t measure(void (*step)(void), const uint64_t *counter, double *sec
   return counted;
 }
 
-static void publish_step(void) { turn(100); }
+static bool publish_step(void) { return turn(100); }
 
 static void publish(void) {
   double seconds, cpu;
@@ -158,10 +166,10 @@ static void publish(void) {
 static uint64_t connects;
 
 // Every connection that has its CONNACK leaves politely, and the next device takes its place.
-static void connect_step(void) {
+static bool connect_step(void) {
   static const uint8_t disconnect[] = { 0xe0, 0 };
   static unsigned next;
-  turn(100);
+  bool going_on = turn(100);
   for (unsigned i = 0; i < options.connections; i++) {
     struct connection *c = &connections[i];
     if (c->state == READY) {
@@ -175,6 +183,7 @@ static void connect_step(void) {
     unsigned i_device = next++ % (options.connections * 4);
     open_connection(&load, c, &devices[i_device]);
   }
+  return going_on;
 }
 
 static void connect_and_leave(void) {
@@ -187,8 +196,7 @@ static void connect_and_leave(void) {
 
 static void hold(void) {
   open_all();
-  struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
-  epoll_ctl(load.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event);
+  listen_to_stdin(EPOLL_CTL_ADD);
   say("holding");
   while (turn(1000)) {}
   printf("{\"event\":\"result\",\"connections\":%u,\"closed\":%lu}\n", options.connections, load.totals.closed);
