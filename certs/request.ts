@@ -30,7 +30,7 @@ const maxRequestBytes = 16_384
 export async function publicKeyOfRequest (requestPem: string): Promise<KeyObject> {
   if (requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
   const request = parseRequest(requestPem)
-  const publicKey = parseKey(Buffer.from(request.publicKey.rawData))
+  const publicKey = parseKey(request)
   if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw refused('its key is not on the curve P-256')
   if (!await verifies(request)) throw refused('its signature was not made with the key it carries')
   return publicKey
@@ -44,9 +44,9 @@ function parseRequest (pem: string): Pkcs10CertificateRequest {
   }
 }
 
-function parseKey (spki: Buffer): KeyObject {
+function parseKey (request: Pkcs10CertificateRequest): KeyObject {
   try {
-    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' })
     // by way of JWK: a point that came compressed goes into the certificate in the plain form that every device reads
     return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
   } catch (error) {

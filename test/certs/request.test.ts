@@ -1,6 +1,7 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, KeyObject, X509Certificate } from 'node:crypto'
 import { test } from 'tap'
 import { createDeviceKeyAndRequest, publicKeyOfRequest } from '../../certs/request.ts'
+import { PulsegateError } from '../../runtime/errors.ts'
 import { createPki } from '../fixtures/pki.ts'
 
 const device = '7b1f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b'
@@ -18,14 +19,21 @@ test('the authority takes nothing from a request but the public key', async (t) 
     (await publicKeyOfRequest(requestPem)).export({ type: 'spki', format: 'der' }))
 })
 
-test('a request whose signature does not fit its key is refused', async (t) => {
+test('whatever bit of a request is changed: it is refused, or still gives the very key that signed it', async (t) => {
   const { requestPem } = await createDeviceKeyAndRequest(device)
-  const der = Buffer.from(requestPem.replace(/-----[^-]+-----/g, ''), 'base64')
-  for (const fromEnd of [1, 10, 40, 71]) {
-    const forged = Buffer.from(der)
-    forged.writeUInt8(forged.readUInt8(der.length - fromEnd) ^ 1, der.length - fromEnd)
-    await t.rejects(publicKeyOfRequest(pem(forged)), { code: 'CERTS_REQUEST_REFUSED' }, `bit ${fromEnd} bytes from the end flipped`)
+  const der = derOf(requestPem)
+  const spki = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' })
+  const key = spki(await publicKeyOfRequest(requestPem))
+  let harmless = 0 // the frames around the signed part and the signature leave the parser some room
+  for (let offset = 0; offset < der.length; offset++) {
+    const changed = Buffer.from(der)
+    changed.writeUInt8(changed.readUInt8(offset) ^ (offset % 2 === 0 ? 0x01 : 0x80), offset)
+    const outcome = await publicKeyOfRequest(pem(changed)).catch((error: unknown) => error)
+    if (outcome instanceof PulsegateError && outcome.code === 'CERTS_REQUEST_REFUSED') continue
+    t.same(outcome instanceof KeyObject && spki(outcome), key, `bit changed at ${offset}`)
+    harmless++
   }
+  t.ok(harmless < 8, `${harmless} changes did no harm`)
 })
 
 test('a request for somebody else\'s public key is refused: the key is swapped, the signature is the applicant\'s', async (t) => {
@@ -51,11 +59,6 @@ test('what is not a P-256 request is refused with our error, whatever it is', as
     ['too long', pem(Buffer.alloc(60_000))]
   ]
   for (const [what, text] of hostile) await t.rejects(publicKeyOfRequest(text), { code: 'CERTS_REQUEST_REFUSED' }, what)
-  for (let offset = 0; offset < der.length; offset += 7) {
-    const mutated = Buffer.from(der)
-    mutated.writeUInt8(mutated.readUInt8(offset) ^ 0xff, offset)
-    await t.rejects(publicKeyOfRequest(pem(mutated)), { code: 'CERTS_REQUEST_REFUSED' }, `byte ${offset} inverted`)
-  }
 })
 
 function derOf (text: string): Buffer {
