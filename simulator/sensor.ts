@@ -11,6 +11,8 @@ export interface Readings {
   readonly baseMs: number
   readonly samples: readonly Sample[]
   readonly waves: readonly Wave[]
+  /** Of the link between a relayed sensor and its gateway. */
+  readonly rssiDbm?: number
 }
 
 export interface Sensor {
@@ -40,4 +42,9 @@ export interface Grid { readonly originMs: number, readonly periodMs: number }
 export function gridWithin ({ originMs, periodMs }: Grid, { fromMs, untilMs }: Span): { first: number, count: number } {
   const first = Math.ceil((fromMs - originMs) / periodMs)
   return { first, count: Math.max(0, Math.ceil((untilMs - originMs) / periodMs) - first) }
+}
+
+/** True once for each multiple of `everyMs` that falls in `span`, and in the span that holds `bootedAtMs`: for what is sent more rarely than a message. */
+export function isDue (everyMs: number, bootedAtMs: number, { fromMs, untilMs }: Span): boolean {
+  return fromMs <= bootedAtMs || Math.floor((fromMs - 1 - bootedAtMs) / everyMs) !== Math.floor((untilMs - 1 - bootedAtMs) / everyMs)
 }

@@ -82,10 +82,10 @@ export class Source {
     this.#measuredMs = Math.round(untilMs)
   }
 
-  telemetry ({ baseMs, samples, waves }: Readings): OutMessage {
+  telemetry ({ baseMs, samples, waves, rssiDbm }: Readings): OutMessage {
     const header = this.#header(baseMs)
     const payload = encodeTelemetry({
-      header, flags: this.#flags, ...(samples.length > 0 && { samples }), ...(waves.length > 0 && { waves })
+      header, flags: this.#flags, ...(samples.length > 0 && { samples }), ...(waves.length > 0 && { waves }), ...(rssiDbm !== undefined && { rssiDbm })
     })
     return this.#message('telemetry', payload, { samples, waves })
   }
