@@ -1,3 +1,4 @@
+/* eslint max-lines: "off" -- a table, one entry an error */
 // The registry of errors: the only place where a code is born. Codes are stable and never reused; docs/errors.md lists
 // exactly these (a test keeps it so). `exit` is the process's exit code when the error ends it: 1 failed, 2 usage, 78
 // configuration. `retryable` says whether the same call may succeed later without anybody changing anything.
@@ -158,6 +159,12 @@ export const errorRegistry = {
   PORT_UNAVAILABLE: {
     meaning: 'An address the process must listen on is taken or not allowed.',
     remedy: 'Stop what listens there (`ss -ltnp` or `lsof -i` shows it), or choose another port; `pulsegate doctor` checks all of them.',
+    exit: 1,
+    retryable: false
+  },
+  QUARANTINE_UNKNOWN: {
+    meaning: 'Nothing in quarantine has this number.',
+    remedy: 'See the numbers with `pulsegate quarantine list`; retention drops old entries.',
     exit: 1,
     retryable: false
   },

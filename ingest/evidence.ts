@@ -1,0 +1,112 @@
+// What the database holds, as evidence for a comparison with somebody's ledger: each message by identity, and the rows that
+// are really there against what the receipts claim. Runs as the owner (the ingest role cannot read history). Reads in
+// pages along the receipts' index, so neither a million messages nor a running load hurts.
+import { type Database } from './database.ts'
+
+export interface StoredMessage {
+  /** The source device's id. */
+  readonly device: string
+  readonly boot: bigint
+  readonly seq: number
+  readonly samples: number
+  readonly waves: number
+  /** Kept in quarantine with its bytes and a reason, instead of as rows. */
+  readonly quarantined: boolean
+}
+
+export interface StoredCounts {
+  readonly device: string
+  readonly messages: number
+  /** What the receipts claim. */
+  readonly claimedSamples: number
+  readonly claimedWaves: number
+  /** What is there. */
+  readonly samples: number
+  readonly waves: number
+  /** Receipts beyond the first of the same (boot, seq). */
+  readonly duplicates: number
+}
+
+export interface QuarantinedCount { readonly publisher: string, readonly reason: string, readonly messages: number, readonly times: number }
+
+interface ReceiptRow { boot_key: string, boot: string, seq: string, time: string, samples: number, waves: number }
+
+const pageRows = 20_000
+
+/** Every message of `devices` received at `sinceMs` or later: stored ones, then those in quarantine whose header could be read. */
+export async function * storedMessages (database: Database, devices: Iterable<string>, sinceMs = 0): AsyncGenerator<StoredMessage> {
+  for (const device of devices) {
+    yield * receiptsOf(database, device, sinceMs)
+    yield * quarantinedOf(database, device, sinceMs)
+  }
+}
+
+async function * receiptsOf (database: Database, device: string, sinceMs: number): AsyncGenerator<StoredMessage> {
+  // in the order of the index (device, boot, seq, time); each page begins behind the last
+  let after: [string, string, string] = ['-1', '-1', '-infinity']
+  for (;;) {
+    const { rows } = await database.query<ReceiptRow>(`
+      SELECT r.boot AS boot_key, b.boot, r.seq, r.time::text AS time, r.samples, r.waves
+      FROM device d JOIN receipt r ON r.device = d.key JOIN device_boot b ON b.key = r.boot
+      WHERE d.id = $1 AND (r.boot, r.seq, r.time) > ($2::int8, $3::int8, $4::timestamptz) AND r.received_at >= to_timestamp($5::float8 / 1000)
+      ORDER BY r.boot, r.seq, r.time LIMIT ${pageRows}`, [device, ...after, sinceMs])
+    for (const { boot, seq, samples, waves } of rows) {
+      yield { device, boot: BigInt(boot), seq: Number(seq), samples, waves, quarantined: false }
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < pageRows) return
+    after = [last.boot_key, last.seq, last.time]
+  }
+}
+
+async function * quarantinedOf (database: Database, device: string, sinceMs: number): AsyncGenerator<StoredMessage> {
+  const { rows } = await database.query<{ boot: string, seq: string }>(`
+    SELECT DISTINCT boot, seq FROM quarantine
+    WHERE coalesce(source, publisher) = $1 AND boot IS NOT NULL AND seq IS NOT NULL AND replayed_at IS NULL
+      AND last_received_at >= to_timestamp($2::float8 / 1000) ORDER BY boot, seq`, [device, sinceMs])
+  for (const { boot, seq } of rows) yield { device, boot: BigInt(boot), seq: Number(seq), samples: 0, waves: 0, quarantined: true }
+}
+
+/** Per device, over all time: rows against claims. Counts every row of these devices, so it takes a while on a large database. */
+export async function storedCounts (database: Database, devices: Iterable<string>): Promise<StoredCounts[]> {
+  const counts: StoredCounts[] = []
+  // one statement a device keeps each within the statement's deadline
+  for (const device of devices) {
+    const { rows: [row] } = await database.query<Record<'messages' | 'claimed_samples' | 'claimed_waves' | 'samples' | 'waves' | 'identities', string>>(`
+      SELECT r.messages, r.claimed_samples, r.claimed_waves, r.identities,
+        (SELECT count(*) FROM sample WHERE device = d.key) AS samples, (SELECT count(*) FROM wave WHERE device = d.key) AS waves
+      FROM device d CROSS JOIN LATERAL (
+        SELECT count(*) AS messages, coalesce(sum(samples), 0) AS claimed_samples, coalesce(sum(waves), 0) AS claimed_waves,
+          count(DISTINCT (boot, seq)) AS identities
+        FROM receipt WHERE device = d.key
+      ) AS r WHERE d.id = $1`, [device])
+    if (row === undefined) continue
+    counts.push({
+      device,
+      messages: Number(row.messages),
+      claimedSamples: Number(row.claimed_samples),
+      claimedWaves: Number(row.claimed_waves),
+      samples: Number(row.samples),
+      waves: Number(row.waves),
+      duplicates: Number(row.messages) - Number(row.identities)
+    })
+  }
+  return counts
+}
+
+/** What is in quarantine and was not replayed, by publisher and reason; `times` counts every delivery. */
+export async function quarantinedCounts (database: Database, sinceMs = 0): Promise<QuarantinedCount[]> {
+  const { rows } = await database.query<{ publisher: string, reason: string, messages: string, times: string }>(`
+    SELECT publisher, reason, count(*) AS messages, sum(times) AS times FROM quarantine
+    WHERE replayed_at IS NULL AND last_received_at >= to_timestamp($1::float8 / 1000) GROUP BY 1, 2 ORDER BY 1, 2`, [sinceMs])
+  return rows.map(({ publisher, reason, messages, times }) => ({ publisher, reason, messages: Number(messages), times: Number(times) }))
+}
+
+/** Sums of `storedCounts`; `beyondReceipts`: rows that are there minus rows that the receipts claim, 0 when all is well. */
+export async function storedRows (database: Database, devices: Iterable<string>): Promise<Omit<StoredCounts, 'device'> & { beyondReceipts: number }> {
+  const sum = { messages: 0, claimedSamples: 0, claimedWaves: 0, samples: 0, waves: 0, duplicates: 0 }
+  for (const counts of await storedCounts(database, devices)) {
+    for (const name of Object.keys(sum) as Array<keyof typeof sum>) sum[name] += counts[name]
+  }
+  return { ...sum, beyondReceipts: sum.samples + sum.waves - sum.claimedSamples - sum.claimedWaves }
+}
