@@ -36,6 +36,14 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
   const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })
   const dropped = meter.createCounter('pulsegate_retention_dropped_total', { description: 'Partitions or chunks dropped by retention' })
 
+  // one step at a time, so that a caller's step does not find the timer's at it and return empty-handed
+  let last: Promise<unknown> = Promise.resolve()
+  function inTurn (step: () => Promise<number>): Promise<number> {
+    const turn = last.then(step, step)
+    last = turn
+    return turn
+  }
+
   async function rollUp (): Promise<number> {
     let total = 0
     for (;;) {
@@ -59,8 +67,8 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
   }
 
   const loops = [
-    repeat('rollup', rollUp, rollupEveryMs),
-    repeat('retention', retain, retainEveryMs)
+    repeat('rollup', () => inTurn(rollUp), rollupEveryMs),
+    repeat('retention', () => inTurn(retain), retainEveryMs)
   ]
 
   async function repeat (name: string, step: () => Promise<number>, everyMs: number): Promise<void> {
@@ -74,8 +82,8 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
   }
 
   return {
-    rollUp,
-    retain,
+    rollUp: () => inTurn(rollUp),
+    retain: () => inTurn(retain),
     async close () {
       stopping.abort()
       await Promise.all(loops)

@@ -1,0 +1,101 @@
+// Upkeep: partitions on demand, retention by whole days, and limits on what the worker may ask for.
+import { test, type Test } from 'tap'
+import { openDatabase, type Database } from '../../ingest/database.ts'
+import { startMaintenance } from '../../ingest/maintenance.ts'
+import { dayOf, Partitions } from '../../ingest/partitions.ts'
+import { isMissingPartition } from '../../ingest/sqlstate.ts'
+import { quietObservability } from '../../runtime/observability.ts'
+import { storeBoot, storeDevice, storeReceipts, storeSamples } from '../fixtures/stored.ts'
+import { needsServices } from '../services/skip.ts'
+import { temporaryDatabase } from '../services/timescaledb.ts'
+
+const dayMs = 86_400_000
+
+async function open (t: Test, edition: 'plain' | 'timescaledb-apache', role?: 'pulsegate_ingest'): Promise<{ owner: Database, worker: Database }> {
+  const { url } = await temporaryDatabase(t, { edition })
+  const owner = openDatabase(url)
+  const worker = role === undefined ? owner : openDatabase(url, { role })
+  t.teardown(async () => {
+    await owner.close()
+    if (worker !== owner) await worker.close()
+  })
+  return { owner, worker }
+}
+
+for (const edition of ['plain', 'timescaledb-apache'] as const) {
+  test(`${edition}: retention drops whole days of everything, and keeps the rest`, needsServices, async (t) => {
+    const { owner, worker } = await open(t, edition, 'pulsegate_ingest')
+    const device = await storeDevice(owner)
+    const boot = await storeBoot(owner, device, 1n, Date.now() - 40 * dayMs)
+    const days = [40, 31, 29, 0]
+    for (const [seq, day] of days.entries()) {
+      const timeMs = Date.now() - day * dayMs
+      await storeReceipts(owner, device, boot, [{ seq, timeMs }])
+      await storeSamples(owner, device, 1, [{ timeMs, value: day }])
+    }
+    const maintenance = startMaintenance({ database: worker, observability: quietObservability(), retentionDays: 30, retainEveryMs: 600_000, rollupEveryMs: 600_000 })
+    t.teardown(() => maintenance.close())
+    await maintenance.rollUp()
+    await maintenance.retain()
+    // whole days: the day in which the 30th day back falls is kept
+    for (const table of ['sample', 'receipt', 'sample_1m', 'sample_1h']) {
+      t.strictSame((await owner.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows, [{ rows: 2 }], table)
+    }
+    t.strictSame((await owner.query("SELECT dropped_before < now() - INTERVAL '30 days' AND dropped_before > now() - INTERVAL '32 days' AS noted FROM retention")).rows, [{ noted: true }])
+    t.equal(await maintenance.retain(), 0, 'nothing is left to drop')
+  })
+
+  test(`${edition}: retention under a day is refused`, needsServices, async (t) => {
+    const { worker } = await open(t, edition, 'pulsegate_ingest')
+    await t.rejects(worker.query("SELECT retain(INTERVAL '1 hour')"), { code: '22023' })
+  })
+
+  test(`${edition}: a worker may write as late as retention and a day ahead`, needsServices, async (t) => {
+    const { worker } = await open(t, edition, 'pulsegate_ingest')
+    const partitions = new Partitions(worker)
+    for (const days of [-399, -7, 0, 1]) {
+      const timeMs = Date.now() + days * dayMs
+      await partitions.ensure([dayOf(timeMs)])
+      await worker.query('INSERT INTO sample (time, value, device, metric, quality) VALUES ($1, 1, 1, 1, 0)', [new Date(timeMs)])
+    }
+    t.pass('all of them were taken')
+  })
+}
+
+test('plain: a day nobody made a partition for is recognised as that', needsServices, async (t) => {
+  const { worker } = await open(t, 'plain', 'pulsegate_ingest')
+  const error: unknown = await worker.query("INSERT INTO sample (time, value, device, metric, quality) VALUES (now() - INTERVAL '90 days', 1, 1, 1, 0)").catch((error: unknown) => error)
+  t.ok(isMissingPartition(error))
+})
+
+test('plain: partitions outside what may be stored are refused', needsServices, async (t) => {
+  const { worker } = await open(t, 'plain', 'pulsegate_ingest')
+  for (const days of [3, -3_700]) await t.rejects(new Partitions(worker).ensure([dayOf(Date.now()) + days]), { code: '22023' })
+})
+
+test('plain: workers that make the same days at once do not get in each other’s way', needsServices, async (t) => {
+  const { owner, worker } = await open(t, 'plain', 'pulsegate_ingest')
+  const days = [50, 51, 52].map((back) => dayOf(Date.now()) - back)
+  await Promise.all([1, 2, 3, 4].map(() => new Partitions(worker).ensure(days)))
+  const { rows } = await owner.query("SELECT count(*)::int AS partitions FROM pg_inherits WHERE inhparent = 'sample'::regclass")
+  t.strictSame(rows, [{ partitions: 6 }], 'three asked for, and the three that migrate made')
+})
+
+test('plain: making a partition does not wait for a writer', needsServices, async (t) => {
+  const { owner } = await open(t, 'plain')
+  await owner.transaction(async (client) => {
+    await client.query('INSERT INTO sample (time, value, device, metric, quality) VALUES (now(), 1, 1, 1, 0)')
+    // on another connection, while the writer's transaction is open
+    await new Partitions(owner).ensure([dayOf(Date.now()) - 60])
+  })
+  t.pass('both went through')
+})
+
+test('a failing database stops neither the timer nor closing', needsServices, async (t) => {
+  const { url } = await temporaryDatabase(t, { edition: 'plain', migrated: false })
+  const database = openDatabase(url)
+  const maintenance = startMaintenance({ database, observability: quietObservability(), rollupEveryMs: 5, retainEveryMs: 5 })
+  await t.rejects(maintenance.rollUp(), { code: '42883' })
+  await maintenance.close()
+  await database.close()
+})
