@@ -6,6 +6,7 @@
 // of form are reported before the version, and the version before what only this version of the contract forbids: a
 // device of tomorrow hears `unsupported-schema`, not a guess.
 import { HeadReader, type Fault } from './heads.ts'
+import { arrayFault, boot, data, free, list, placeInside, placeOf, value, type Place } from './places.ts'
 import { isUtf8Range } from './utf8.ts'
 
 /** 64 KiB: one second of every wave a gateway relays fits many times over, and it bounds all other work. */
@@ -16,17 +17,6 @@ const maxKeys = 32
 const maskedKeys = 31 // that fit the bits of a small integer
 const schemaKey = 0
 const bootKey = 2
-const samplesKey = 7
-const valueIndex = 2
-
-// Where in the message an item stands: which numbers may be there.
-const free = 0 // below an unknown key: any
-const plain = 1 // integers in the safe range
-const boot = 2 // an integer up to 2^64-1
-const samples = 3
-const sample = 4
-const value = 5 // integers in the safe range, floats
-type Place = typeof free | typeof plain | typeof boot | typeof samples | typeof sample | typeof value
 
 export class Guard {
   /** After a payload has passed: its map with the known keys only, in the first `knownLength` bytes. */
@@ -111,13 +101,11 @@ export class Guard {
   }
 
   #knownValue (key: number): boolean {
-    if (key === samplesKey) return this.#item(1, samples)
-    if (key !== schemaKey && key !== bootKey) return this.#item(1, plain)
     const reader = this.#reader
     const isUint = reader.at < reader.end && reader.bytes[reader.at]! >> 5 === 0
-    if (!this.#item(1, key === bootKey ? boot : plain)) return false
+    if (!this.#item(1, placeOf(key))) return false
     if (key === schemaKey) this.#schema = isUint ? reader.argument : -1
-    else if (isUint) this.boot = BigInt(reader.high) * 0x1_0000_0000n + BigInt(reader.low)
+    else if (key === bootKey && isUint) this.boot = BigInt(reader.high) * 0x1_0000_0000n + BigInt(reader.low)
     return true
   }
 
@@ -146,14 +134,15 @@ export class Guard {
     const reader = this.#reader
     const from = reader.at
     if (!reader.head()) return false
+    if (place >= list && reader.major !== 4) this.#failLater('wrong-type', 'an array is due', from)
     switch (reader.major) {
       case 0:
       case 1: return this.#integer(from, place)
       case 2: return reader.skip(reader.argument, from)
       case 3: return this.#text(from)
       case 4: return this.#array(reader.argument, depth + 1, place, from)
-      case 5: return this.#map(reader.argument, depth + 1, from)
-      case 6: return this.#tag(from)
+      case 5: return this.#map(reader.argument, depth + 1, place, from)
+      case 6: return this.#tag(from, place)
       default: return this.#simple(from, place)
     }
   }
@@ -170,15 +159,26 @@ export class Guard {
 
   #array (items: number, depth: number, place: Place, from: number): boolean {
     if (!this.#enter(items, 1, depth, from)) return false
+    const reason = arrayFault(place, items)
+    if (reason !== null) this.#failLater(reason, 'an array that does not belong here', from)
     for (let i = 0; i < items; i++) {
-      if (!this.#reader.tinyInteger() && !this.#item(depth, placeInside(place, i))) return false
+      // of a message that will be refused anyway only the form still matters
+      const inside = this.#laterFault === null ? placeInside(place, i) : free
+      if (!this.#tiny(depth, inside) && !this.#item(depth, inside)) return false
     }
     return true
   }
 
+  /** The short way for what most items are: one byte that is legal at `place`. */
+  #tiny (depth: number, place: Place): boolean {
+    if (place === free && depth < maxDepth) return this.#reader.tinyItem()
+    return place < list && this.#reader.tinyInteger()
+  }
+
   /** A map inside the message: only an unknown key may hold one, and its keys follow the same rules. */
-  #map (pairs: number, depth: number, from: number): boolean {
+  #map (pairs: number, depth: number, place: Place, from: number): boolean {
     if (!this.#enter(pairs, 2, depth, from)) return false
+    if (place !== free) this.#failLater('wrong-type', 'a map where none may be', from)
     const seen: number[] = []
     for (let i = 0; i < pairs; i++) {
       const keyAt = this.#reader.at
@@ -186,16 +186,17 @@ export class Guard {
       const key = this.#reader.argument
       if (seen.includes(key)) return this.#duplicate(keyAt)
       seen.push(key)
-      if (!this.#item(depth, free)) return false
+      if (!this.#tiny(depth, free) && !this.#item(depth, free)) return false
     }
     return true
   }
 
-  #tag (from: number): boolean {
+  #tag (from: number, place: Place): boolean {
     const reader = this.#reader
     if (reader.argument !== 77) return reader.fail('forbidden-tag', 'a tag other than 77', from)
     if (!reader.head()) return false
     if (reader.major !== 2) return reader.fail('forbidden-tag', 'tag 77 must stand on a byte string', from)
+    if (place !== data && place !== free) this.#failLater('wrong-type', 'tag 77 where none may be', from)
     if (reader.argument % 2 === 1) this.#failLater('bad-wave', 'tag 77 on an odd number of bytes', from)
     return reader.skip(reader.argument, from)
   }
@@ -241,10 +242,4 @@ export class Guard {
   #failLater (reason: Fault['reason'], detail: string, offset: number): void {
     this.#laterFault ??= { reason, detail, offset }
   }
-}
-
-function placeInside (place: Place, index: number): Place {
-  if (place === samples) return sample
-  if (place === sample) return index === valueIndex ? value : plain
-  return place === boot ? plain : place
 }

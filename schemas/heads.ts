@@ -6,6 +6,10 @@ import { type RejectReason } from './reasons.ts'
 const twoTo32 = 2 ** 32
 const nothing = new Uint8Array(0)
 
+/** 1 for each byte that is a whole item: small integers; empty string, text, array, map; false, true, null. */
+const tinyItems = new Uint8Array(256).fill(1, 0x00, 0x18).fill(1, 0x20, 0x38)
+for (const byte of [0x40, 0x60, 0x80, 0xa0, 0xf4, 0xf5, 0xf6]) tinyItems[byte] = 1
+
 export interface Fault {
   readonly reason: RejectReason
   readonly detail: string
@@ -61,6 +65,14 @@ export class HeadReader {
   tinyInteger (): boolean {
     // the head of 0 .. 23 or of -1 .. -24; past the end there is none
     if (this.at >= this.end || (this.bytes[this.at]! & 0xdf) > 0x17) return false
+    this.at++
+    this.steps++
+    return true
+  }
+
+  /** Passes over any legal item of one byte; says whether there was one. */
+  tinyItem (): boolean {
+    if (this.at >= this.end || tinyItems[this.bytes[this.at]!] === 0) return false
     this.at++
     this.steps++
     return true
