@@ -54,7 +54,7 @@ const known = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...[...goodVectors, ...badVectors].map(({ hex }) => Buffer.from(hex, 'hex'))) }
 )
 
-const at = fc.double({ min: 0, max: 1, noNaN: true })
+const at = fc.nat(1_000_000) // of the length
 const edit = fc.oneof(
   // one byte for another: the length stays, so the message often does
   { weight: 3, arbitrary: fc.record({ at, dropped: fc.constant(1), added: fc.uint8Array({ minLength: 1, maxLength: 1 }) }) },
@@ -62,7 +62,7 @@ const edit = fc.oneof(
 )
 const mutated = fc.tuple(known, fc.array(edit, { minLength: 1, maxLength: 3 })).map(([payload, edits]) =>
   edits.reduce((bytes, { at, dropped, added }) => {
-    const index = Math.floor(at * bytes.length)
+    const index = Math.floor(at / 1_000_001 * bytes.length)
     return Buffer.concat([bytes.subarray(0, index), added, bytes.subarray(index + dropped)])
   }, payload))
 
@@ -81,7 +81,7 @@ test('the vectors, read by both', async (t) => {
 test('mutated messages', async (t) => {
   const tally = { accepted: 0, refused: 0 }
   fc.assert(fc.property(kinds, mutated, (kind, payload) => { compare(kind, payload, tally) }), { numRuns: runs })
-  t.ok(tally.accepted > 0 && tally.refused > runs / 10, JSON.stringify(tally))
+  t.ok(tally.accepted > runs / 100 && tally.refused > runs / 10, JSON.stringify(tally))
 })
 
 test('messages put together from random items, legal and not', async (t) => {
