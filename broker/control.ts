@@ -35,7 +35,7 @@ export class Control {
     const { log } = services.observability
     this.#aedes = new Aedes({
       concurrency: 10_000, // below that mqemitter queues without bound under load
-      connectTimeout: services.limits.connectTimeoutMs,
+      connectTimeout: services.limits.connectTimeoutMs * 2, // the keeper is first and knows the reason
       drainTimeout: services.limits.writeStallMs,
       keepaliveLimit: 0, // the front keeps time; Aedes would refuse the 0 we put into its CONNECT
       preConnect: (client, packet, done) => {

@@ -28,7 +28,7 @@ const byAuthorizationError: Readonly<Record<string, RefusalReason>> = {
   SELF_SIGNED_CERT_IN_CHAIN: 'certificate-untrusted',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'certificate-untrusted',
   CERT_SIGNATURE_FAILURE: 'certificate-untrusted',
-  UNABLE_TO_GET_CRL: 'crl-unusable',
+  UNABLE_TO_GET_CRL: 'certificate-untrusted', // every CA of ours has its CRL (credentials.ts), so this one is not ours
   CRL_HAS_EXPIRED: 'crl-unusable',
   CRL_NOT_YET_VALID: 'crl-unusable'
 }

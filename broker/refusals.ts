@@ -27,7 +27,7 @@ export const refusals = {
   'certificate-purpose': { stage: 'handshake', meaning: 'the certificate does not carry extended key usage clientAuth' },
   'certificate-issuer': { stage: 'handshake', meaning: 'the certificate was issued by another CA below our root' },
   'certificate-identity': { stage: 'handshake', meaning: 'not exactly one URI SAN, or it is not urn:uuid:<device id>' },
-  'crl-unusable': { stage: 'handshake', meaning: 'our CRL for an issuer is missing or past its end: nobody can be checked' },
+  'crl-unusable': { stage: 'handshake', meaning: 'a CRL of ours is past its end or not valid yet: nobody can be checked' },
   'certificate-other': { stage: 'handshake', meaning: 'the certificate failed another check of OpenSSL; the log has its code' },
   // connect
   draining: { stage: 'connect', meaning: 'the broker is stopping' },
