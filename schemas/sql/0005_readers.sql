@@ -14,16 +14,24 @@ SELECT s.time, d.id AS device, d.kind AS device_kind, m.name AS metric,
 FROM sample s JOIN device d ON d.key = s.device JOIN metric m ON m.id = s.metric;
 COMMENT ON VIEW reading IS 'A sample with names and units. Filter by device, metric and time: that is one index range a day.';
 
--- LATERAL, not DISTINCT ON: one index probe a series instead of a scan of the day
+-- LATERAL, not DISTINCT ON: one index probe a series instead of a scan of the day. A series that does not exist would be
+-- looked for in every day there is, so those without a rollup are looked for in the last day only.
 CREATE VIEW latest_reading AS
 SELECT s.time, d.id AS device, d.kind AS device_kind, m.name AS metric, s.value, m.unit, s.quality, m.mdc, m.loinc
-FROM device d
-JOIN metric m ON NOT m.wave AND (d.kind IS NULL OR m.kinds = '{}' OR d.kind = ANY (m.kinds)
-  OR EXISTS (SELECT FROM sample_1h h WHERE h.device = d.key AND h.metric = m.id))
+FROM device d JOIN metric m ON NOT m.wave
 CROSS JOIN LATERAL (
   SELECT time, value, quality FROM sample WHERE device = d.key AND metric = m.id ORDER BY time DESC LIMIT 1
-) AS s;
-COMMENT ON VIEW latest_reading IS 'The newest reading of each device and metric.';
+) AS s
+WHERE EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id)
+UNION ALL
+SELECT s.time, d.id, d.kind, m.name, s.value, m.unit, s.quality, m.mdc, m.loinc
+FROM device d JOIN metric m ON NOT m.wave
+CROSS JOIN LATERAL (
+  SELECT time, value, quality FROM sample
+  WHERE device = d.key AND metric = m.id AND time >= now() - INTERVAL '1 day' ORDER BY time DESC LIMIT 1
+) AS s
+WHERE NOT EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id);
+COMMENT ON VIEW latest_reading IS 'The newest reading of each device and metric; one older than a day shows after the next rollup.';
 
 CREATE VIEW reading_1m AS
 SELECT r.time, d.id AS device, d.kind AS device_kind, m.name AS metric, m.unit,
