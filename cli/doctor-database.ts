@@ -8,8 +8,8 @@ import { planMigrations, readMigrations, type Applied } from '../ingest/migratio
 import { describeError, PulsegateError } from '../runtime/errors.ts'
 import { type DoctorConfig, type Finding } from './doctor-finding.ts'
 
-export async function checkDatabase ({ databaseUrl, data }: DoctorConfig, env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  if (databaseUrl === undefined) return [await checkEmbedded(join(data, 'postgres'), env['PG_BIN'])]
+export async function checkDatabase ({ databaseUrl, data, pgBin }: DoctorConfig): Promise<Finding[]> {
+  if (databaseUrl === undefined) return [await checkEmbedded(join(data, 'postgres'), pgBin)]
   const database = openDatabase(databaseUrl, { applicationName: 'pulsegate doctor', poolSize: 1, statementTimeoutMs: 10_000 })
   try {
     const edition = await database.edition()

@@ -1,22 +1,21 @@
 // `pulsegate doctor`: looks at everything Pulsegate needs before it is needed, changes nothing, and says what to do. One
 // line per finding; exits 1 when something would keep Pulsegate from working, 0 otherwise (warnings included).
 import { Command } from 'commander'
-import { loadConfig } from '../runtime/config.ts'
-import { pick } from '../runtime/settings.ts'
 import { checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase } from './doctor-database.ts'
 import { doctorSettings, type DoctorConfig, type Finding } from './doctor-finding.ts'
+import { addSettings, configOf } from './options.ts'
 import { checkFolder, checkNode, checkOpenFiles, checkPorts } from './doctor-machine.ts'
 
 /** Runs every check; none throws, a check that fails is a finding. */
-export async function examine (config: DoctorConfig, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+export async function examine (config: DoctorConfig): Promise<Finding[]> {
   const checks: Array<[string, () => Promise<Finding[]> | Finding[]]> = [
     ['node', () => [checkNode(process.versions.node)]],
     ['open files', () => [checkOpenFiles()]],
     ['folder', () => checkFolder(config.data)],
     ['ports', () => checkPorts(config)],
     ['certificates', () => checkCertificates(config.certs ?? `${config.data}/certs`)],
-    ['database', () => checkDatabase(config, env)]
+    ['database', () => checkDatabase(config)]
   ]
   const findings = await Promise.all(checks.map(async ([name, check]) => {
     try {
@@ -39,20 +38,14 @@ export function renderFindings (findings: readonly Finding[]): string {
 }
 
 export function doctorCommand (): Command {
-  return new Command('doctor')
+  const command = new Command('doctor')
     .description('check this machine, the certificates and the database, and say what to do')
-    .option('--data <dir>', 'folder that `up` keeps everything in')
-    .option('--certs <dir>', 'folder of the certificates (default: certs/ in the data folder)')
-    .option('--mqtt-host <address>', 'address the broker would listen on')
-    .option('--mqtt-port <port>', 'port the broker would listen on')
-    .option('--health-host <address>', 'address of health and metrics')
-    .option('--health-port <port>', 'port of health and metrics')
     .option('--json', 'one JSON object instead of a table')
-    .action(async (flags: Record<string, unknown>) => {
-      const config = loadConfig<DoctorConfig>(pick(...doctorSettings), { flags, env: process.env })
-      const findings = await examine(config, process.env)
+  return addSettings(command, doctorSettings)
+    .action(async ({ json }: { json?: boolean }) => {
+      const findings = await examine(configOf(command, doctorSettings))
       const ok = findings.every(({ status }) => status !== 'fail')
-      process.stdout.write(flags['json'] === true ? JSON.stringify({ ok, findings }) + '\n' : renderFindings(findings))
+      process.stdout.write(json ? JSON.stringify({ ok, findings }) + '\n' : renderFindings(findings))
       process.exitCode = ok ? 0 : 1
     })
 }

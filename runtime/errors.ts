@@ -228,7 +228,7 @@ export function exitCodeOf (error: unknown): 1 | 2 | 78 {
 /** `error` for a person at a terminal: code and message, what to do, and the causes below it. No stack. */
 export function describeError (error: unknown): string {
   const lines = error instanceof PulsegateError
-    ? [`${error.code}: ${error.message}`, `  What to do: ${error.entry.remedy}`]
+    ? [`${error.code}: ${safeText(error.message)}`, `  What to do: ${error.entry.remedy}`]
     : [`Unexpected: ${messageOf(error)}`]
   let cause = error instanceof Error ? error.cause : undefined
   // bounded: a cause may refer to itself

@@ -43,6 +43,11 @@ export const settings = {
     expects: 'postgres://user:password@host:port/database',
     description: 'PostgreSQL 15 or later, best with TimescaleDB. Without it `up` starts its own.'
   },
+  pgBin: {
+    type: 'string',
+    env: 'PG_BIN',
+    description: 'Folder of the PostgreSQL programs (15 or later) to run as the embedded database, instead of those that npm installed.'
+  },
   redisUrl: {
     type: 'string',
     env: 'REDIS_URL',

@@ -16,7 +16,7 @@ const base = { mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', heal
 const find = (findings: Finding[], name: string) => findings.find((finding) => finding.name === name)
 
 test('a machine where nothing has been started yet is fine', async (t) => {
-  const findings = await examine({ ...base, data: join(testFolder(t), 'new') }, {})
+  const findings = await examine({ ...base, data: join(testFolder(t), 'new') })
   t.same(findings.filter(({ name, status }) => status === 'fail' && name !== 'disk'), [])
   t.match(find(findings, 'data folder'), { detail: /will be made/ })
   t.match(find(findings, 'database'), { detail: /embedded PostgreSQL/ })
@@ -29,18 +29,18 @@ test('a port in use is named with what to do, unless a Pulsegate holds it', asyn
   t.teardown(() => other.close())
   const mqttPort = (other.address() as AddressInfo).port
   const config = { ...base, mqttPort, data: testFolder(t) } as DoctorConfig
-  const taken = await examine(config, {})
+  const taken = await examine(config)
   t.match(find(taken, 'MQTT port'), { status: 'fail', detail: /EADDRINUSE/, todo: /--mqtt-port/ })
   t.match(renderFindings(taken), /✗ MQTT port .*\n +→ stop what listens there/)
 
   const server = await startHealthServer({ port: 0, health: new Health(), metricsText: async () => '' })
   t.teardown(() => server.close())
-  const running = await examine({ ...config, healthPort: server.address.port }, {})
+  const running = await examine({ ...config, healthPort: server.address.port })
   t.match(find(running, 'MQTT port'), { status: 'ok', detail: /a Pulsegate is running/ })
 })
 
 test('a database that does not answer is a finding without its password', async (t) => {
-  const findings = await examine({ ...base, data: testFolder(t), databaseUrl: 'postgres://u:c4n4ry@127.0.0.1:9/x' }, {})
+  const findings = await examine({ ...base, data: testFolder(t), databaseUrl: 'postgres://u:c4n4ry@127.0.0.1:9/x' })
   t.match(find(findings, 'database'), { status: 'fail', detail: /ECONNREFUSED/, todo: /DATABASE_URL/ })
   t.notMatch(JSON.stringify(findings), 'c4n4ry')
 })
