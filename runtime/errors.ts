@@ -215,6 +215,18 @@ export const errorRegistry = {
     remedy: 'None needed: the batch is tried again. When it lasts, look at the log of the database.',
     exit: 1,
     retryable: true
+  },
+  WFDB_INVALID: {
+    meaning: 'A WFDB recording is broken: its header cannot be read, a signal file is cut off, or a checksum does not hold.',
+    remedy: 'Fetch the record again: the .hea file and every signal file it names, side by side.',
+    exit: 1,
+    retryable: false
+  },
+  WFDB_UNSUPPORTED: {
+    meaning: 'A WFDB recording uses something that the simulator does not play: another signal format, several segments, no signal it knows.',
+    remedy: 'Give a single-segment record in format 16 or 212 with ECG, PLETH or RESP signals; `xform` of the WFDB software converts others.',
+    exit: 1,
+    retryable: false
   }
 } as const satisfies Record<string, ErrorEntry>
 

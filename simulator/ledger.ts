@@ -5,7 +5,7 @@
 // loses none it has counted; a power cut may take the last second (append-file.ts). Those messages are then sent again with
 // the same identity and are duplicates: the ledger never errs the other way. It grows by about 15 bytes a message.
 //
-// One JSON value a line:  {"boot":"<id>","device":"<uuid>","ref":0,"startedAtMs":…}   declares a boot
+// One JSON value a line:  {"boot":"<id>","device":"<uuid>","ref":0,"begunAtMs":…}   declares a boot
 //                         [ref,seq,samples,waves]                                      a message was acknowledged
 //                         {"dropped":ref,"seq":n}                                      made, but the outbox was full: never sent
 import { AppendFile } from './append-file.ts'
@@ -17,7 +17,7 @@ import { Ranges } from './ranges.ts'
 export interface BootRecord {
   readonly device: string
   readonly boot: bigint
-  readonly startedAtMs: number
+  readonly begunAtMs: number
   readonly ref: number
   readonly acknowledged: Ranges
   readonly dropped: Ranges
@@ -32,7 +32,7 @@ export interface LedgerCounts {
 
 type Acknowledged = readonly [ref: number, seq: number, samples: number, waves: number]
 type Entry = Acknowledged |
-  { readonly boot: string, readonly device: string, readonly ref: number, readonly startedAtMs: number } |
+  { readonly boot: string, readonly device: string, readonly ref: number, readonly begunAtMs: number } |
   { readonly dropped: number, readonly seq: number }
 
 export class Ledger {
@@ -54,12 +54,12 @@ export class Ledger {
 
   get file (): string { return this.#opened.file }
 
-  /** The record of a boot, declared in the file when it is new. */
-  boot (device: string, boot: bigint, startedAtMs: number): BootRecord {
+  /** The record of a boot, declared in the file when it is new; `begunAtMs` is when the simulator began it. */
+  boot (device: string, boot: bigint, begunAtMs: number): BootRecord {
     const known = this.#boots.get(`${device}/${boot}`)
     if (known) return known
-    const record = this.#declare(device, boot, startedAtMs)
-    this.#write(JSON.stringify({ boot: boot.toString(), device, ref: record.ref, startedAtMs }))
+    const record = this.#declare(device, boot, begunAtMs)
+    this.#write(JSON.stringify({ boot: boot.toString(), device, ref: record.ref, begunAtMs }))
     return record
   }
 
@@ -100,7 +100,7 @@ export class Ledger {
       if (!text.startsWith('[')) continue
       const [ref, seq, samples, waves] = JSON.parse(text) as Acknowledged
       const record = this.#byRef[ref]
-      if (record && record.startedAtMs >= sinceMs) yield { device: record.device, boot: record.boot, seq, samples, waves }
+      if (record && record.begunAtMs >= sinceMs) yield { device: record.device, boot: record.boot, seq, samples, waves }
     }
   }
 
@@ -125,11 +125,11 @@ export class Ledger {
   #replay (entry: Entry): void {
     if ('length' in entry) this.#byRef[entry[0]]?.acknowledged.add(entry[1])
     else if ('dropped' in entry) this.#byRef[entry.dropped]?.dropped.add(entry.seq)
-    else this.#declare(entry.device, BigInt(entry.boot), entry.startedAtMs)
+    else this.#declare(entry.device, BigInt(entry.boot), entry.begunAtMs)
   }
 
-  #declare (device: string, boot: bigint, startedAtMs: number): BootRecord {
-    const record = { device, boot, startedAtMs, ref: this.#byRef.length, acknowledged: new Ranges(), dropped: new Ranges() }
+  #declare (device: string, boot: bigint, begunAtMs: number): BootRecord {
+    const record = { device, boot, begunAtMs, ref: this.#byRef.length, acknowledged: new Ranges(), dropped: new Ranges() }
     this.#boots.set(`${device}/${boot}`, record)
     this.#byRef.push(record)
     return record

@@ -13,7 +13,7 @@ export interface OutMessage {
   /** Whose readings it holds. */
   readonly source: string
   readonly boot: bigint
-  readonly bootStartedAtMs: number
+  readonly bootBegunAtMs: number
   readonly seq: number
   readonly topic: 'telemetry' | 'birth'
   readonly samples: number
@@ -145,11 +145,11 @@ export class PublisherQueue {
 type Line = readonly [string, string, string, number, number, 'telemetry' | 'birth', number, number, string]
 
 function format (message: OutMessage): string {
-  return JSON.stringify([message.publisher, message.source, message.boot.toString(), message.bootStartedAtMs, message.seq,
+  return JSON.stringify([message.publisher, message.source, message.boot.toString(), message.bootBegunAtMs, message.seq,
     message.topic, message.samples, message.waves, message.payload.toString('base64')] satisfies Line)
 }
 
 function parse (text: string): OutMessage {
-  const [publisher, source, boot, bootStartedAtMs, seq, topic, samples, waves, payload] = JSON.parse(text) as Line
-  return { publisher, source, boot: BigInt(boot), bootStartedAtMs, seq, topic, samples, waves, payload: Buffer.from(payload, 'base64') }
+  const [publisher, source, boot, bootBegunAtMs, seq, topic, samples, waves, payload] = JSON.parse(text) as Line
+  return { publisher, source, boot: BigInt(boot), bootBegunAtMs, seq, topic, samples, waves, payload: Buffer.from(payload, 'base64') }
 }

@@ -5,6 +5,8 @@ import { type Source } from './source.ts'
 
 export interface Routine {
   readonly source: Source
+  /** Will it come to an end by itself? */
+  readonly finite: boolean
   /** When the next act is due; null = nothing more to do. */
   readonly dueMs: number | null
   /** Does what is due; null = there was nothing to say. */
@@ -19,6 +21,7 @@ const firstAfterMs = 1_000
 /** Switched on at the source's boot: says birth at once, then measures every `periodMs`, for ever. */
 export class MeasureRoutine implements Routine {
   readonly source: Source
+  readonly finite = false
   readonly #periodMs: number
   #born = false
   // measuring number n is due at firstMs + n * periodMs: counted from the first, so that 3 a second stay 3 a second in whole ms

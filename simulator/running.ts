@@ -30,6 +30,10 @@ export class Running implements ConnectionListener {
   readonly #stopObserving: () => void
   readonly #startedMs: number
   #measuring = true
+  #unfinished: number
+  #finish = (): void => {}
+  /** Resolves when every recording has been played to its end; never, when there is none. */
+  readonly finished = new Promise<void>((resolve) => { this.#finish = resolve })
   #drained: (() => void) | null = null
   #diskFull = false
   #closed = false
@@ -37,6 +41,7 @@ export class Running implements ConnectionListener {
 
   constructor (parts: RunningParts) {
     this.#parts = parts
+    this.#unfinished = parts.routines.filter(({ finite }) => finite).length
     this.#startedMs = this.wheel.nowMs
     this.#stopObserving = observeStats(parts.observability, () => this.stats())
   }
@@ -118,7 +123,10 @@ export class Running implements ConnectionListener {
 
   #schedule (routine: Routine): void {
     const { dueMs } = routine
-    if (dueMs === null) return
+    if (dueMs === null) {
+      if (--this.#unfinished === 0) this.#finish()
+      return
+    }
     this.wheel.at(this.#startedMs + (dueMs - this.#parts.startedAtMs), () => {
       if (!this.#measuring) return
       const message = routine.act(this.#parts.startedAtMs + this.wheel.nowMs - this.#startedMs)
@@ -155,10 +163,10 @@ export class Running implements ConnectionListener {
     this.#unsent.clear()
   }
 
-  #recordOf ({ source, boot, bootStartedAtMs }: OutMessage): BootRecord {
+  #recordOf ({ source, boot, bootBegunAtMs }: OutMessage): BootRecord {
     const key = `${source}/${boot}`
     let record = this.#records.get(key)
-    if (!record) this.#records.set(key, record = this.#parts.ledger.boot(source, boot, bootStartedAtMs))
+    if (!record) this.#records.set(key, record = this.#parts.ledger.boot(source, boot, bootBegunAtMs))
     return record
   }
 }

@@ -53,6 +53,8 @@ export interface Simulator {
   readonly fleet: Fleet
   readonly pairings: readonly Pairing[]
   readonly ledger: Ledger
+  /** Resolves when the recording has been played to its end; never, when there is none. */
+  readonly finished: Promise<void>
   stats (): SimulatorStats
   /** What is made and not acknowledged, for the comparison with the database. */
   outstanding (): Iterable<MessageIdentity>
@@ -100,6 +102,7 @@ export async function startSimulator (options: SimulatorOptions): Promise<Simula
     fleet,
     pairings: fleet.pairings,
     ledger,
+    finished: running.finished,
     stats: () => running.stats(),
     outstanding: () => outstandingOf(outbox),
     dropConnection: (id) => connections.find((connection) => connection.id === id)?.drop(),

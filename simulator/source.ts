@@ -22,6 +22,8 @@ export interface SourceOptions {
   readonly device: FleetDevice
   readonly seed: number
   readonly bootedAtMs: number
+  /** When the simulator began this boot; default `bootedAtMs`. Another when a recording is played that lies in the past. */
+  readonly begunAtMs?: number
   readonly sensor: Sensor
   readonly flags?: number
 }
@@ -38,6 +40,7 @@ export class Source {
   readonly device: FleetDevice
   readonly boot: bigint
   readonly bootedAtMs: number
+  readonly #begunAtMs: number
   readonly #sensor: Sensor
   readonly #flags: number
   #seq = 0
@@ -48,6 +51,7 @@ export class Source {
     this.device = options.device
     this.bootedAtMs = options.bootedAtMs
     this.boot = bootId(options.seed, options.device.id, options.bootedAtMs)
+    this.#begunAtMs = options.begunAtMs ?? options.bootedAtMs
     this.#sensor = options.sensor
     this.#flags = options.flags ?? flags.simulated
     this.#measuredMs = options.bootedAtMs
@@ -108,7 +112,7 @@ export class Source {
       publisher: this.device.via ?? this.device.id,
       source: this.device.id,
       boot: this.boot,
-      bootStartedAtMs: this.bootedAtMs,
+      bootBegunAtMs: this.#begunAtMs,
       seq: this.#seq++,
       topic,
       samples: samples.length,

@@ -36,10 +36,10 @@ const tempoMs: Record<SimulatedKind, number> = {
 
 /** One routine per device, in the fleet's order. */
 export function createRoutines ({ fleet, startedAtMs, rate, playback }: WardOptions): Routine[] {
+  const players = new Set(playback?.kinds.map((kind) => fleet.devices.find((device) => device.kind === kind)?.id))
   const patientOf = patients(fleet.seed, startedAtMs)
   return fleet.devices.map((device) => {
-    const played = playback?.routineFor(device, fleet.seed, startedAtMs)
-    if (played) return played
+    if (playback && players.has(device.id)) return playback.routineOn(device, fleet.seed, startedAtMs)
     const seed = hash32('device', fleet.seed, device.id)
     const periodMs = rate === undefined ? tempoMs[device.kind] : 1_000 / rate
     // not all at the same instant: spread over a period, at most a second where nobody asked for a rate
