@@ -40,6 +40,8 @@ export async function releaseServer (directory: string): Promise<void> {
 export interface OwnServer {
   /** Of the superuser, database `telemetry`, which has the extension; the same after every start. */
   readonly url: string
+  /** Its data lies in `data/`, its log in `postgres.log`. */
+  readonly directory: string
   /** Fast shutdown: open transactions are aborted, clients disconnected. */
   stop (): Promise<void>
   /** SIGKILL to the server: what a power cut looks like to clients. */
@@ -67,6 +69,7 @@ export async function ownServer (t: Teardown, settings = ''): Promise<OwnServer>
   const url = await startServer(directory, env)
   return {
     url,
+    directory,
     stop: async () => { await script('stop', directory) },
     kill: () => signal(directory, 'SIGKILL'),
     start: async () => { await startServer(directory, env) },
