@@ -49,23 +49,21 @@ export function decodeMessage (kind: MessageKind, payload: Uint8Array): Decoded<
   return kind === 'telemetry' ? telemetryFrom(shape) : birthFrom(shape)
 }
 
+// Below, fields are set one by one and tuples read by index: spreads and destructuring cost a third of the whole here.
+
 function telemetryFrom (shape: unknown): Decoded<Telemetry> | Rejected {
   if (!validators.telemetry(shape)) return { ok: false, ...shapeFault(validators.telemetry.errors) }
-  const waves: Wave[] = []
-  for (const [index, wave] of (shape.waves ?? []).entries()) {
-    const values = waveValues(wave[5])
-    if (typeof values === 'string') return reject(values, `waves.${index}.5`)
-    waves.push(waveFrom(wave, values))
-  }
-  const message: Telemetry = {
+  const waves = shape.waves === undefined ? [] : wavesFrom(shape.waves)
+  if ('ok' in waves) return waves
+  const message: Writable<Telemetry> = {
     kind: 'telemetry',
     header: headerFrom(shape),
     samples: shape.samples === undefined ? [] : shape.samples.map(sampleFrom),
     waves,
     flags: shape.flags ?? 0,
-    ...(shape.rssi !== undefined && { rssiDbm: shape.rssi }),
     unknownKeys: guard.unknownKeys
   }
+  if (shape.rssi !== undefined) message.rssiDbm = shape.rssi
   return { ok: true, message }
 }
 
@@ -86,23 +84,27 @@ function birthFrom (shape: unknown): Decoded<Birth> | Rejected {
   return { ok: true, message }
 }
 
-function headerFrom ({ source, seq, wall, tick, clock }: HeaderShape): Header {
-  return {
-    ...(source !== undefined && { source: uuidText(source) }),
-    boot: guard.boot!, // the validator has seen key 2 as a number, so the guard has it as a uint
-    seq,
-    ...(wall !== undefined && { baseWallMs: wall }),
-    baseTickMs: tick,
-    ...(clock !== undefined && { clock: { source: clock[0], errorMs: clock[1] } })
+function headerFrom (shape: HeaderShape): Header {
+  // the validator has seen key 2 as a number, so the guard has it as a uint
+  const header: Writable<Header> = { boot: guard.boot!, seq: shape.seq, baseTickMs: shape.tick }
+  if (shape.source !== undefined) header.source = uuidText(shape.source)
+  if (shape.wall !== undefined) header.baseWallMs = shape.wall
+  if (shape.clock !== undefined) header.clock = { source: shape.clock[0], errorMs: shape.clock[1] }
+  return header
+}
+
+function sampleFrom (sample: SampleShape): Sample {
+  return { metric: sample[0], dtMs: sample[1], value: sample[2], quality: sample[3] ?? 0 }
+}
+
+function wavesFrom (shapes: readonly WaveShape[]): Wave[] | Rejected {
+  const waves: Wave[] = []
+  for (const shape of shapes) {
+    const values = waveValues(shape[5])
+    if (typeof values === 'string') return reject(values, `waves.${waves.length}.5`)
+    waves.push({ metric: shape[0], dtMs: shape[1], periodUs: shape[2], scaleNano: shape[3], offset: shape[4], values })
   }
-}
-
-function sampleFrom ([metric, dtMs, value, quality]: SampleShape): Sample {
-  return { metric, dtMs, value, quality: quality ?? 0 }
-}
-
-function waveFrom ([metric, dtMs, periodUs, scaleNano, offset]: WaveShape, values: Int16Array): Wave {
-  return { metric, dtMs, periodUs, scaleNano, offset, values }
+  return waves
 }
 
 /** The values, in memory of their own: what cbor-x gives out is a view of the guard's scratch when the bytes lie even. */
@@ -138,5 +140,7 @@ function decoderFor (keyMap: Readonly<Record<string, number>>): (source: Uint8Ar
   const decoder: LengthDecoder = new Decoder(options)
   return (source, end) => decoder.decode(source, end)
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 interface LengthDecoder { decode (source: Uint8Array, end: number): unknown }

@@ -105,7 +105,7 @@ export class Guard {
     const isUint = reader.at < reader.end && reader.bytes[reader.at]! >> 5 === 0
     if (!this.#item(1, placeOf(key))) return false
     if (key === schemaKey) this.#schema = isUint ? reader.argument : -1
-    else if (key === bootKey && isUint) this.boot = BigInt(reader.high) * 0x1_0000_0000n + BigInt(reader.low)
+    else if (key === bootKey && isUint) this.boot = reader.exact()
     return true
   }
 

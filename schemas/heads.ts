@@ -85,6 +85,11 @@ export class HeadReader {
     return true
   }
 
+  /** The argument of the head read last, beyond 2^53 too. */
+  exact (): bigint {
+    return this.high === 0 ? BigInt(this.low) : (BigInt(this.high) << 32n) | BigInt(this.low)
+  }
+
   fail (reason: RejectReason, detail: string, offset: number): false {
     this.fault = { reason, detail, offset }
     return false
