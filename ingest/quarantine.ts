@@ -92,8 +92,9 @@ export async function * replayQuarantine (
     after = Number(rows.at(-1)?.id)
     const results = await replayRows(rows, tools)
     await database.query(`
+      -- what was stored once stays marked so
       UPDATE quarantine SET replayed_at = CASE WHEN r.outcome IN ('stored', 'duplicate') THEN now() ELSE replayed_at END, replay_outcome = r.outcome
-      FROM unnest($1::int8[], $2::text[]) AS r (id, outcome) WHERE quarantine.id = r.id`,
+      FROM unnest($1::int8[], $2::text[]) AS r (id, outcome) WHERE quarantine.id = r.id AND quarantine.replayed_at IS NULL`,
     [results.map(({ id }) => id), results.map(({ outcome: became }) => became)])
     yield * results
   }
