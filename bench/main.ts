@@ -8,13 +8,15 @@ import { benchAccept } from './accept.ts'
 import { parseArguments, usage, UsageError, type BenchOptions, type Command } from './arguments.ts'
 import { benchConnections } from './connections.ts'
 import { benchEndToEnd } from './end-to-end.ts'
+import { benchIngest } from './ingest.ts'
 import { outcome, tableText, targetText, type Measurement } from './outcome.ts'
 import { resultsDirectory } from './places.ts'
 import { writeReport } from './report.ts'
 
 type Bench = (options: BenchOptions, onRun: (text: string) => void) => Promise<Measurement>
 
-const benches: Readonly<Partial<Record<Command, Bench>>> = {
+const benches: Readonly<Record<Exclude<Command, 'report'>, Bench>> = {
+  ingest: benchIngest,
   accept: benchAccept,
   connections: benchConnections,
   'end-to-end': benchEndToEnd
@@ -23,12 +25,10 @@ const benches: Readonly<Partial<Record<Command, Bench>>> = {
 const print = (text: string): boolean => process.stdout.write(`${text}\n`)
 const progress = (text: string): boolean => process.stderr.write(`bench: ${text}\n`)
 
-async function measure (options: BenchOptions): Promise<boolean> {
-  const { command, rounds, seconds } = options
-  const bench = benches[command]
-  if (bench === undefined) throw new Error(`${command} cannot be measured yet`)
+async function measure (command: Exclude<Command, 'report'>, options: BenchOptions): Promise<boolean> {
+  const { rounds, seconds } = options
   if (process.platform !== 'linux' || cpus().length < 2) throw new Error('the benchmarks need Linux and two cores: they pin processes and read /proc')
-  const result = outcome(command, rounds, seconds, await bench(options, progress))
+  const result = outcome(command, rounds, seconds, await benches[command](options, progress))
   if (options.save) {
     mkdirSync(resultsDirectory, { recursive: true })
     writeFileSync(join(resultsDirectory, `${command}.json`), `${JSON.stringify(result, null, 1)}\n`)
@@ -48,7 +48,7 @@ async function main (): Promise<number> {
     print(`wrote ${writeReport()}`)
     return 0
   }
-  return await measure(options) ? 0 : 1
+  return await measure(options.command, options) ? 0 : 1
 }
 
 try {

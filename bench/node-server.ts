@@ -1,8 +1,8 @@
-// Starts one of the programs in servers/ as a Node process on the server core.
+// Starts one of the programs in servers/ as a Node process, on the server core unless it is the client.
 import { fileURLToPath } from 'node:url'
 import { Pinned, serverCore } from './pinned.ts'
 
-export type ServerProgram = 'accept' | 'pulsegate' | 'subscriber'
+export type NodeProgram = 'accept' | 'pulsegate' | 'subscriber' | 'writer'
 
 export interface RunningServer {
   readonly process: Pinned
@@ -10,11 +10,16 @@ export interface RunningServer {
   readonly port: number
 }
 
-/** `profile`: a directory for a CPU profile, '' for none. Resolves when the program has said `listening`. */
-export async function startNodeServer (program: ServerProgram, argument: unknown, profile = ''): Promise<RunningServer> {
-  const file = fileURLToPath(new URL(`./servers/${program}.js`, import.meta.url)) // the bench runs from dist/
+/** The programs are compiled JavaScript: the bench runs from dist/. */
+export function startNodeProgram (core: number, program: NodeProgram, argument: unknown, profile = ''): Pinned {
+  const file = fileURLToPath(new URL(`./servers/${program}.js`, import.meta.url))
   const flags = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const server = new Pinned(serverCore, process.execPath, [...flags, file, JSON.stringify(argument)])
+  return new Pinned(core, process.execPath, [...flags, file, JSON.stringify(argument)])
+}
+
+/** `profile`: a directory for a CPU profile, '' for none. Resolves when the program has said `listening`. */
+export async function startNodeServer (program: NodeProgram, argument: unknown, profile = ''): Promise<RunningServer> {
+  const server = startNodeProgram(serverCore, program, argument, profile)
   const { port } = await server.until('listening')
   return { process: server, port: Number(port ?? 0) }
 }
