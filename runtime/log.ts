@@ -59,3 +59,8 @@ function withSafeBindings (logger: Logger): Logger {
   }
   return logger
 }
+
+/** Lines appended to `path` (made 0600), for a process whose terminal shows something else. */
+export function logFileDestination (path: string): DestinationStream {
+  return pino.destination({ dest: path, append: true, sync: true, mode: 0o600 })
+}

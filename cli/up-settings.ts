@@ -1,0 +1,78 @@
+// What `pulsegate up` can be told, and how that becomes what serve() and the ward take.
+import { type Command, InvalidArgumentError } from 'commander'
+import { tryParseDurationMs } from '../runtime/duration.ts'
+import { type Config, type SettingName } from '../runtime/settings.ts'
+import { addSettings } from './options.ts'
+import { type ServeOptions } from './serve.ts'
+
+export const upSettings = ['data', 'certs', 'databaseUrl', 'mqttHost', 'mqttPort', 'healthHost', 'healthPort', 'enrolment',
+  'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
+  'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
+
+export type UpConfig = Config<typeof upSettings[number]>
+
+/** Flags of `up` that are not settings of a server: what the simulated ward does and for how long. */
+export interface UpFlags {
+  readonly for?: number
+  readonly json?: true
+  readonly simulator: boolean
+  readonly devices?: number
+  readonly seed: number
+  readonly rate?: number
+  readonly wfdb?: string
+  readonly speed?: number
+}
+
+export function addUpOptions (command: Command): Command {
+  command
+    .option('--for <duration>', 'stop by itself after this long, such as 20s', duration)
+    .option('--json', 'print one JSON line with the result at the end, nothing else on standard output')
+    .option('--no-simulator', 'without the simulated ward: only real devices')
+    .option('--devices <integer>', 'size of the simulated ward (default: 10)', wholeNumber(1, 5_000))
+    .option('--seed <integer>', 'seed of the simulated ward: the same seed makes the same devices', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--rate <number>', 'messages per second of each simulated device (default: its own tempo)', positive)
+    .option('--wfdb <file>', 'play this WFDB record (.hea) through an ECG patch and an oximeter in place of the models')
+    .option('--speed <number>', 'with --wfdb: play this many times faster than real time', positive)
+  return addSettings(command, upSettings)
+}
+
+/** What serve() takes of the configuration. */
+export function serveOptions (config: UpConfig): ServeOptions {
+  const local = ['localhost', '127.0.0.1', '::1']
+  return {
+    data: config.data,
+    ...(config.certs !== undefined && { certs: config.certs }),
+    ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
+    mqtt: { host: config.mqttHost, port: config.mqttPort },
+    serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost])])],
+    health: { host: config.healthHost, port: config.healthPort },
+    enrolment: config.enrolment ?? 'active',
+    retentionMs: config.retentionMs,
+    poolSize: config.poolSize,
+    statementTimeoutMs: config.statementTimeoutMs,
+    queue: { maxMessages: config.batchMessages, maxAgeMs: config.batchAgeMs },
+    limits: { maxConnections: config.maxConnections, maxTotalMessages: config.queueMessages, maxTotalBytes: config.queueBytes }
+  }
+}
+
+function isAnyAddress (host: string): boolean { return host === '0.0.0.0' || host === '::' }
+
+function duration (text: string): number {
+  const ms = tryParseDurationMs(text)
+  if (ms === null) throw new InvalidArgumentError('Write a number and ms, s, m, h or d, such as 20s.')
+  return ms
+}
+
+function positive (text: string): number {
+  const value = Number(text)
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('A number above 0 is needed.')
+  return value
+}
+
+function wholeNumber (low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < low || value > high) throw new InvalidArgumentError(`A whole number from ${low} to ${high} is needed.`)
+    return value
+  }
+}

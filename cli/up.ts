@@ -1,0 +1,100 @@
+// `pulsegate up`: everything in one process, with a simulated ward. Steps: configuration, serve, ward, view, until a signal
+// or --for; then drain the devices, compare their ledger with the database, print the verdict, release everything.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { createLogger, logFileDestination } from '../runtime/log.ts'
+import { Lifecycle } from '../runtime/lifecycle.ts'
+import { type Logger, type Observability } from '../runtime/observability.ts'
+import { sleep } from '../runtime/retry.ts'
+import { handleSignals } from '../runtime/signals.ts'
+import { startTelemetry } from '../runtime/telemetry.ts'
+import { lookFurther, startedLines } from './hints.ts'
+import { configOf } from './options.ts'
+import { serve, type Service } from './serve.ts'
+import { addUpOptions, serveOptions, type UpConfig, type UpFlags, upSettings } from './up-settings.ts'
+import { agrees, resultOf, verdictLines } from './verdict.ts'
+import { version } from './version.ts'
+import { createLiveView } from './view/live.ts'
+import { plainLine } from './view/plain.ts'
+import { type Snapshot } from './view/snapshot.ts'
+import { compareWithDatabase, startWard, type Ward } from './ward.ts'
+import { watch } from './watch.ts'
+
+const examples = `
+Examples:
+  pulsegate up                              a ward of 10 devices until Ctrl-C
+  pulsegate up --for 20s --json             the same for a program: one JSON line, exit 0 when all agrees
+  pulsegate up --no-simulator --mqtt-host 0.0.0.0    for real devices
+  pulsegate up --wfdb record.hea            a real recording in place of the models`
+
+export function upCommand (): Command {
+  return addUpOptions(new Command('up'))
+    .description('Everything in one process: database, broker, worker and a simulated ward. Ctrl-C drains and compares.')
+    .addHelpText('after', examples)
+    .action(async (flags: UpFlags, command: Command) => {
+      process.exitCode = await up(configOf(command, upSettings), flags)
+    })
+}
+
+/** Runs until asked to stop; the exit code says whether ledger and database agree. */
+async function up (config: UpConfig, flags: UpFlags): Promise<number> {
+  const live = process.stdout.isTTY && !flags.json
+  mkdirSync(config.data, { recursive: true, mode: 0o755 })
+  const logFile = join(config.data, 'pulsegate.log')
+  // a log line in the middle of the live view would tear it
+  const log = createLogger({ level: config.logLevel, ...(live && { destination: logFileDestination(logFile) }) })
+  const lifecycle = new Lifecycle({ log, graceMs: config.graceMs })
+  const restoreSignals = handleSignals({ lifecycle, log })
+  // progress belongs to standard output, except where that is kept for the one JSON line
+  const say = (line: string): void => { (flags.json ? process.stderr : process.stdout).write(`${line}\n`) }
+  try {
+    const { service, observability } = await open(config, lifecycle, log)
+    const ward = flags.simulator ? await startWard({ service, config, flags, lifecycle, observability }) : null
+    for (const line of startedLines(service, live ? logFile : null)) say(line)
+    await show(service, ward, lifecycle, live, say, flags.for)
+    return ward === null ? 0 : await conclude(service, ward, config, flags, lifecycle, say)
+  } finally {
+    await lifecycle.close()
+    restoreSignals()
+  }
+}
+
+async function open (config: UpConfig, lifecycle: Lifecycle, log: Logger): Promise<{ service: Service, observability: Observability }> {
+  const telemetry = await startTelemetry({
+    serviceName: 'pulsegate',
+    serviceVersion: version,
+    log,
+    ...(config.otlpEndpoint !== undefined && { otlpEndpoint: config.otlpEndpoint })
+  })
+  lifecycle.onClose('telemetry', () => telemetry.close())
+  const observability = { log, meter: telemetry.meter, tracer: telemetry.tracer }
+  const service = await serve(serveOptions(config), { lifecycle, observability, metricsText: () => telemetry.prometheusText() })
+  return { service, observability }
+}
+
+/** Shows what happens until a signal, the end of what was to be played, or `forMs`. */
+async function show (service: Service, ward: Ward | null, lifecycle: Lifecycle, live: boolean, say: (line: string) => void, forMs: number | undefined): Promise<void> {
+  const view = live ? createLiveView(process.stdout) : { show: (now: Snapshot) => { say(plainLine(now)) }, close: () => {} }
+  if (forMs !== undefined) sleep(forMs, lifecycle.stopping).then(() => { lifecycle.stop('--for is over') }, () => {})
+  await watch({
+    service,
+    simulator: ward?.simulator ?? null,
+    plotted: live ? ward?.plotted ?? null : null,
+    everyMs: live ? 1_000 : 5_000,
+    show: (now) => { view.show(now) },
+    signal: lifecycle.stopping
+  })
+  view.close()
+}
+
+async function conclude (service: Service, ward: Ward, config: UpConfig, flags: UpFlags, lifecycle: Lifecycle, say: (line: string) => void): Promise<number> {
+  say('draining: the devices finish what they hold …')
+  const { outstanding } = ward.simulator.stats()
+  const drained = await ward.simulator.drain({ graceMs: lifecycle.hard.aborted ? 0 : config.graceMs })
+  if (!drained) say(`not everything was acknowledged in time (${outstanding} outstanding at the start of draining); it is kept and sent again at the next start`)
+  const verdict = await compareWithDatabase(service, ward)
+  if (flags.json) process.stdout.write(JSON.stringify(resultOf(verdict)) + '\n')
+  else for (const line of [...verdictLines(verdict), ...lookFurther(service, config)]) say(line)
+  return agrees(verdict) ? 0 : 1
+}
