@@ -3,6 +3,7 @@
 //
 // Time: played in real time, a block is sent when it would have been measured. Played faster, the recording is taken to have
 // ended when it was started, so that its times stay contiguous and none lies in the future; its messages are marked historical.
+import { PulsegateError } from '../runtime/errors.ts'
 import { type FleetDevice, type SimulatedKind } from './fleet.ts'
 import { channelsOf, type Channel, type Skipped } from './channels.ts'
 import { type OutMessage } from './outbox.ts'
@@ -34,10 +35,10 @@ const blockMs = 1_000
 // A payload may have 64 KiB; the header and every wave's own fields take a little.
 const maxBlockBytes = 60_000
 
-/** Throws WFDB_UNSUPPORTED when no channel can be played, RangeError for a speed or loop that makes no sense. */
+/** Throws WFDB_UNSUPPORTED when no channel can be played, CONFIG_INVALID for a speed or loop that makes no sense. */
 export function createPlayback (record: WfdbRecord, { speed = 1, loop = false }: PlaybackOptions = {}): Playback {
-  if (!(speed > 0)) throw new RangeError(`speed ${speed} is not above 0`)
-  if (loop && speed !== 1) throw new RangeError('a loop plays in real time: its times would run into the future')
+  if (!(speed > 0)) throw new PulsegateError('CONFIG_INVALID', `--speed ${speed} is not above 0`)
+  if (loop && speed !== 1) throw new PulsegateError('CONFIG_INVALID', '--loop plays in real time, or its times would run into the future: leave --speed out')
   const { channels, skipped } = channelsOf(record)
   if (channels.length === 0) throw unsupported(record.name, skipped.map(({ name, reason }) => `${name}: ${reason}`).join('; '))
   return {

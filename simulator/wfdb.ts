@@ -26,17 +26,17 @@ export function checksum16 (values: Iterable<number>): number {
 }
 
 /**
- * Reads the record whose header is `headerFile` (with or without `.hea`). Throws WFDB_INVALID (broken, cut off, wrong checksum)
- * or WFDB_UNSUPPORTED (another format), naming the file; and what fs throws when a file is not there.
+ * Reads the record whose header is `headerFile` (with or without `.hea`). Throws WFDB_INVALID (not there, broken, cut off, wrong checksum)
+ * or WFDB_UNSUPPORTED (another format), naming the file.
  */
 export async function readWfdb (headerFile: string): Promise<WfdbRecord> {
   const path = headerFile.endsWith('.hea') ? headerFile : `${headerFile}.hea`
-  const header = parseWfdbHeader(await readFile(path, 'utf8'), path)
+  const header = parseWfdbHeader((await readBytes(path)).toString('utf8'), path)
   const groups = [...new Set(header.signals.map(({ file }) => file))].map((file) => header.signals.filter((signal) => signal.file === file))
   const read = new Map<WfdbSignalHeader, WfdbSignal>()
   for (const group of groups) {
     const file = join(dirname(path), group[0]?.file ?? '')
-    for (const [at, values] of decodeGroup(await readFile(file), group, header.frames, file).entries()) {
+    for (const [at, values] of decodeGroup(await readBytes(file), group, header.frames, file).entries()) {
       const signal = group[at]
       if (!signal) continue
       verify(signal, values, file)
@@ -50,6 +50,14 @@ export async function readWfdb (headerFile: string): Promise<WfdbRecord> {
   }
   const signals = header.signals.map((signal) => read.get(signal)).filter((signal) => signal !== undefined)
   return { name: header.name, header, signals, durationMs: Math.max(...signals.map(({ values, valuesPerS }) => 1_000 * values.length / valuesPerS)) }
+}
+
+async function readBytes (path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    throw invalid(path, error instanceof Error && 'code' in error ? String(error.code) : 'it cannot be opened')
+  }
 }
 
 /** The raw values of each signal of a file: frames one behind the other, in each frame the signals in order. */

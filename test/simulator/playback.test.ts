@@ -80,7 +80,8 @@ test('a channel nobody here measures is named; a record of nothing else is refus
   t.strictSame(skipped, [{ name: 'ABP', reason: 'no simulated device measures it' }])
   const only = await readWfdb(writeRecord(t.testdir(), { ...made, signals: made.signals.slice(3) }))
   t.throws(() => createPlayback(only), { code: 'WFDB_UNSUPPORTED', message: /ABP/ })
-  t.throws(() => createPlayback(only, { speed: 0 }), RangeError)
+  t.throws(() => createPlayback(only, { speed: 0 }), { code: 'CONFIG_INVALID' })
+  t.throws(() => createPlayback(only, { speed: 2, loop: true }), { code: 'CONFIG_INVALID' })
 })
 
 test('a loop goes on in time and in seq, and never ends', async (t) => {
