@@ -88,14 +88,16 @@ END
 $$;
 
 -- Recomputes the one-minute and one-hour rollups of all marked minutes, late ones included, and takes the marks away.
--- Answers how many device-minutes were done; null when another worker is at it. Only registered metrics are rolled up.
+-- A minute that is not over yet keeps its mark: its rollup would have to be made again. Answers how many device-minutes
+-- were done; null when another worker is at it.
 CREATE FUNCTION roll_up(max_marks int4 DEFAULT 1000) RETURNS int8
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
   device_keys int4[];
   minute_numbers int4[];
   hour_number int4;
-  done int8 := 0;
+  done int8;
+  this_minute int4 := floor(extract(epoch FROM now()) / 60);
 BEGIN
   IF NOT pg_try_advisory_xact_lock(7040003) THEN RETURN NULL; END IF;
   WITH taken AS (
@@ -103,10 +105,14 @@ BEGIN
     RETURNING devices, minutes
   ), marked AS (
     SELECT DISTINCT m.device, m.minute FROM taken, unnest(taken.devices, taken.minutes) AS m (device, minute)
+  ), put_back AS (
+    INSERT INTO rollup_mark (devices, minutes)
+    SELECT array_agg(device), array_agg(minute) FROM marked WHERE minute >= this_minute HAVING count(*) > 0
   )
-  SELECT array_agg(device), array_agg(minute), count(*) INTO device_keys, minute_numbers, done FROM marked;
+  SELECT array_agg(device), array_agg(minute), count(*) INTO device_keys, minute_numbers, done
+  FROM marked WHERE minute < this_minute;
 
-  FOR hour_number IN SELECT DISTINCT div(minute, 60)::int4 FROM unnest(minute_numbers) AS minute ORDER BY 1 LOOP
+  FOR hour_number IN SELECT DISTINCT minute / 60 FROM unnest(minute_numbers) AS minute ORDER BY 1 LOOP
     -- the hour stands in the text as a constant, so that planning looks at one day's partition only
     EXECUTE format($query$
       INSERT INTO sample_1m (time, count, min, max, sum, device, metric)

@@ -37,13 +37,13 @@ CREATE VIEW reading_1m AS
 SELECT r.time, d.id AS device, d.kind AS device_kind, m.name AS metric, m.unit,
   r.count, r.min, r.max, r.sum / r.count AS avg
 FROM sample_1m r JOIN device d ON d.key = r.device JOIN metric m ON m.id = r.metric;
-COMMENT ON VIEW reading_1m IS 'Readings by the minute, late ones included; up to date within the rollup interval.';
+COMMENT ON VIEW reading_1m IS 'Readings by the minute, late ones included; a minute shows within the rollup interval after its end.';
 
 CREATE VIEW reading_1h AS
 SELECT r.time, d.id AS device, d.kind AS device_kind, m.name AS metric, m.unit,
   r.count, r.min, r.max, r.sum / r.count AS avg
 FROM sample_1h r JOIN device d ON d.key = r.device JOIN metric m ON m.id = r.metric;
-COMMENT ON VIEW reading_1h IS 'Readings by the hour, late ones included; up to date within the rollup interval.';
+COMMENT ON VIEW reading_1h IS 'Readings by the hour, late ones included; of the minutes that are over.';
 
 CREATE VIEW wave_block AS
 SELECT w.time, d.id AS device, d.kind AS device_kind, m.name AS metric, m.unit,

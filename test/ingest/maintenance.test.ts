@@ -29,7 +29,7 @@ for (const edition of ['plain', 'timescaledb-apache'] as const) {
     const boot = await storeBoot(owner, device, 1n, Date.now() - 40 * dayMs)
     const days = [40, 31, 29, 0]
     for (const [seq, day] of days.entries()) {
-      const timeMs = Date.now() - day * dayMs
+      const timeMs = Date.now() - day * dayMs - 120_000 // a minute that is over
       await storeReceipts(owner, device, boot, [{ seq, timeMs }])
       await storeSamples(owner, device, 1, [{ timeMs, value: day }])
     }

@@ -95,3 +95,14 @@ for (const edition of ['plain', 'timescaledb-apache'] as const) {
     t.strictSame(rows, [{ time: new Date(startMs - 7 * 86_400_000), count: '1', avg: 55 }])
   })
 }
+
+test('a minute that is not over is rolled up when it is', needsServices, async (t) => {
+  const { database, maintenance, patch } = await fill(t, 'plain')
+  const inTwoMinutes = Date.now() + 2 * minuteMs
+  await storeSamples(database, patch, heartRate, [{ timeMs: inTwoMinutes, value: 99 }])
+  t.equal(await maintenance.rollUp(), 0)
+  const marks = await database.query('SELECT devices, minutes FROM rollup_mark')
+  t.strictSame(marks.rows, [{ devices: [patch.key], minutes: [Math.floor(inTwoMinutes / minuteMs)] }], 'its mark stays')
+  await database.query('UPDATE rollup_mark SET minutes = $1', [[Math.floor(startMs / minuteMs)]])
+  t.equal(await maintenance.rollUp(), 1, 'and is taken when its time has come')
+})
