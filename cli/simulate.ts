@@ -3,9 +3,8 @@
 // where a database was given, agrees with the ledger).
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { openAuthority } from '../certs/authority.ts'
-import { tryParseDurationMs } from '../runtime/duration.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { createLogger } from '../runtime/log.ts'
 import { quietObservability } from '../runtime/observability.ts'
@@ -17,6 +16,7 @@ import { type Comparison } from '../simulator/ledger-compare.ts'
 import { createPlayback, type Playback } from '../simulator/playback.ts'
 import { startSimulator, type Simulator } from '../simulator/simulator.ts'
 import { readWfdb } from '../simulator/wfdb.ts'
+import { above0, duration, wholeNumber } from './arguments.ts'
 import { playbackLines, progressLine, simulateResult, summaryLines } from './simulate-text.ts'
 
 /** What needs a database, composed by main: without these the command has no --database-url. */
@@ -55,8 +55,8 @@ export function simulateCommand (hooks?: SimulateHooks): Command {
     .option('--data <directory>', 'where keys, outbox and ledger are kept, in simulate/<seed>/', '.pulsegate')
     .option('--certs <directory>', 'certificate authority to enrol with (default: certs/ in --data)')
     .option('--ca <file>', 'CAs the broker is checked against (default: ca.pem of --certs)')
-    .option('--devices <n>', `how many devices, relayed sensors included (default: ${defaultFleetSize}, one bay)`, wholeNumber)
-    .option('--seed <n>', 'which ward: its ids, patients and signals', wholeNumber, 2)
+    .option('--devices <n>', `how many devices, relayed sensors included (default: ${defaultFleetSize}, one bay)`, wholeNumber(1, 10_000))
+    .option('--seed <n>', 'which ward: its ids, patients and signals', wholeNumber(0, 2 ** 32 - 1), 2)
     .option('--rate <n>', 'messages a second of each device (default: each kind\'s own tempo)', above0)
     .option('--for <duration>', 'stop after this, such as 20s (default: until Ctrl-C, or the end of the recording)', duration)
     .option('--drain <duration>', 'how long to wait for what is unacknowledged at the end', duration, 15_000)
@@ -64,7 +64,7 @@ export function simulateCommand (hooks?: SimulateHooks): Command {
     .option('--speed <n>', 'seconds of the recording a second', above0)
     .option('--loop', 'begin the recording again at its end')
     .option('--ledger <file>', 'the ledger (default: ledger.jsonl in the folder of this ward)')
-    .option('--keepalive <seconds>', 'of MQTT', wholeNumber, 60)
+    .option('--keepalive <seconds>', 'of MQTT', wholeNumber(1, 65_535), 60)
     .addOption(new Option('--log-level <level>', 'what is logged').choices(['silent', 'error', 'warn', 'info', 'debug']).default('warn'))
     .option('--json', 'one JSON line at the end')
   if (hooks) {
@@ -144,22 +144,4 @@ async function openPlayback (file: string, { speed, loop }: Options): Promise<Pl
 function fleetSize ({ devices }: Options, playback: Playback | undefined): Partial<Parameters<typeof createFleet>[0]> {
   if (devices !== undefined) return { devices }
   return playback ? { devices: playback.kinds.length, kinds: playback.kinds } : {}
-}
-
-function wholeNumber (text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.')
-  return value
-}
-
-function above0 (text: string): number {
-  const value = Number(text)
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number above 0.')
-  return value
-}
-
-function duration (text: string): number {
-  const ms = tryParseDurationMs(text)
-  if (ms === null) throw new InvalidArgumentError('It must be a duration such as 20s, 10m or 500ms.')
-  return ms
 }

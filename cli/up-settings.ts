@@ -1,7 +1,7 @@
 // What `pulsegate up` can be told, and how that becomes what serve() and the ward take.
-import { type Command, InvalidArgumentError } from 'commander'
-import { tryParseDurationMs } from '../runtime/duration.ts'
+import { type Command } from 'commander'
 import { type Config, type SettingName } from '../runtime/settings.ts'
+import { above0, duration, wholeNumber } from './arguments.ts'
 import { addSettings } from './options.ts'
 import { type ServeOptions } from './serve.ts'
 
@@ -30,9 +30,9 @@ export function addUpOptions (command: Command): Command {
     .option('--no-simulator', 'without the simulated ward: only real devices')
     .option('--devices <integer>', 'size of the simulated ward (default: 10)', wholeNumber(1, 5_000))
     .option('--seed <integer>', 'seed of the simulated ward: the same seed makes the same devices', wholeNumber(0, 2 ** 32 - 1), 1)
-    .option('--rate <number>', 'messages per second of each simulated device (default: its own tempo)', positive)
+    .option('--rate <number>', 'messages per second of each simulated device (default: its own tempo)', above0)
     .option('--wfdb <file>', 'play this WFDB record (.hea) through an ECG patch and an oximeter in place of the models')
-    .option('--speed <number>', 'with --wfdb: play this many times faster than real time', positive)
+    .option('--speed <number>', 'with --wfdb: play this many times faster than real time', above0)
   return addSettings(command, upSettings)
 }
 
@@ -56,23 +56,3 @@ export function serveOptions (config: UpConfig): ServeOptions {
 }
 
 function isAnyAddress (host: string): boolean { return host === '0.0.0.0' || host === '::' }
-
-function duration (text: string): number {
-  const ms = tryParseDurationMs(text)
-  if (ms === null) throw new InvalidArgumentError('Write a number and ms, s, m, h or d, such as 20s.')
-  return ms
-}
-
-function positive (text: string): number {
-  const value = Number(text)
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('A number above 0 is needed.')
-  return value
-}
-
-function wholeNumber (low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!Number.isSafeInteger(value) || value < low || value > high) throw new InvalidArgumentError(`A whole number from ${low} to ${high} is needed.`)
-    return value
-  }
-}

@@ -11,14 +11,15 @@ import { handleSignals } from '../runtime/signals.ts'
 import { startTelemetry } from '../runtime/telemetry.ts'
 import { lookFurther, startedLines } from './hints.ts'
 import { configOf } from './options.ts'
+import { agrees, prove } from './proof.ts'
 import { serve, type Service } from './serve.ts'
 import { addUpOptions, serveOptions, type UpConfig, type UpFlags, upSettings } from './up-settings.ts'
-import { agrees, resultOf, verdictLines } from './verdict.ts'
+import { resultOf, verdictLines } from './verdict.ts'
 import { version } from './version.ts'
 import { createLiveView } from './view/live.ts'
 import { plainLine } from './view/plain.ts'
 import { type Snapshot } from './view/snapshot.ts'
-import { compareWithDatabase, startWard, type Ward } from './ward.ts'
+import { openPlayback, startWard, type Ward } from './ward.ts'
 import { watch } from './watch.ts'
 
 const examples = `
@@ -49,8 +50,9 @@ async function up (config: UpConfig, flags: UpFlags): Promise<number> {
   // progress belongs to standard output, except where that is kept for the one JSON line
   const say = (line: string): void => { (flags.json ? process.stderr : process.stdout).write(`${line}\n`) }
   try {
+    const playback = await openPlayback(flags)
     const { service, observability } = await open(config, lifecycle, log)
-    const ward = flags.simulator ? await startWard({ service, config, flags, lifecycle, observability }) : null
+    const ward = flags.simulator ? await startWard({ service, config, flags, playback, lifecycle, observability }) : null
     for (const line of startedLines(service, live ? logFile : null)) say(line)
     await show(service, ward, lifecycle, live, say, flags.for)
     return ward === null ? 0 : await conclude(service, ward, config, flags, lifecycle, say)
@@ -77,6 +79,8 @@ async function open (config: UpConfig, lifecycle: Lifecycle, log: Logger): Promi
 async function show (service: Service, ward: Ward | null, lifecycle: Lifecycle, live: boolean, say: (line: string) => void, forMs: number | undefined): Promise<void> {
   const view = live ? createLiveView(process.stdout) : { show: (now: Snapshot) => { say(plainLine(now)) }, close: () => {} }
   if (forMs !== undefined) sleep(forMs, lifecycle.stopping).then(() => { lifecycle.stop('--for is over') }, () => {})
+  // a recording that has been played ends the run
+  ward?.simulator.finished.then(() => { lifecycle.stop('the recording is over') }, () => {})
   await watch({
     service,
     simulator: ward?.simulator ?? null,
@@ -93,8 +97,9 @@ async function conclude (service: Service, ward: Ward, config: UpConfig, flags: 
   const { outstanding } = ward.simulator.stats()
   const drained = await ward.simulator.drain({ graceMs: lifecycle.hard.aborted ? 0 : config.graceMs })
   if (!drained) say(`not everything was acknowledged in time (${outstanding} outstanding at the start of draining); it is kept and sent again at the next start`)
-  const verdict = await compareWithDatabase(service, ward)
+  const proof = await prove(service.database, ward.simulator, ward.startedAtMs)
+  const verdict = { ...proof, latency: ward.simulator.stats().ackLatency, database: service.databaseKind }
   if (flags.json) process.stdout.write(JSON.stringify(resultOf(verdict)) + '\n')
   else for (const line of [...verdictLines(verdict), ...lookFurther(service, config)]) say(line)
-  return agrees(verdict) ? 0 : 1
+  return agrees(proof) ? 0 : 1
 }

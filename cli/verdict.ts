@@ -1,5 +1,5 @@
 // What the comparison of ledger and database says, for a person and for a program. Pure.
-import { type Comparison } from '../simulator/ledger-compare.ts'
+import { agrees, type Proof } from './proof.ts'
 import { count, millis } from './view/format.ts'
 
 /** The one JSON line of `pulsegate up --json`. */
@@ -19,10 +19,7 @@ export interface Result {
   readonly database: string
 }
 
-export interface VerdictInput {
-  readonly comparison: Comparison
-  /** Rows in the tables minus rows the receipts say, over the fleet's devices; 0 = every receipt's rows are there, once. */
-  readonly rowsBeyondReceipts: number
+export interface VerdictInput extends Proof {
   readonly latency: { readonly p50Ms: number | null, readonly p99Ms: number | null }
   readonly database: string
 }
@@ -41,11 +38,6 @@ export function resultOf ({ comparison, rowsBeyondReceipts, latency, database }:
     p99Ms: latency.p99Ms,
     database
   }
-}
-
-/** Does what the devices hold as acknowledged agree with the database, message by message and row by row? */
-export function agrees ({ comparison, rowsBeyondReceipts }: VerdictInput): boolean {
-  return comparison.agrees && rowsBeyondReceipts === 0
 }
 
 /** The verdict as lines for a person. */

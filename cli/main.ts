@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+// `pulsegate <command>`: one thin file each, and the only folder where the parts are composed. Exit codes: 0 done,
+// 1 failed, 2 usage, 78 configuration (sysexits.h EX_CONFIG).
+import { run } from './program.ts'
+
+process.exitCode = await run(process.argv)

@@ -1,0 +1,54 @@
+// What a simulated fleet and a database have to do with each other: before, its pairings must be known; after, what the devices
+// hold as acknowledged must be what is stored, message by message and row by row.
+import { type Database, openDatabase } from '../ingest/database.ts'
+import { storedCounts, storedMessages } from '../ingest/evidence.ts'
+import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
+import { quietObservability } from '../runtime/observability.ts'
+import { type Fleet } from '../simulator/fleet.ts'
+import { compareLedger, type Comparison } from '../simulator/ledger-compare.ts'
+import { type Simulator } from '../simulator/simulator.ts'
+
+export interface Proof {
+  readonly comparison: Comparison
+  /** Rows in the tables minus rows the receipts say, over the fleet's devices; 0 = every receipt's rows are there, once. */
+  readonly rowsBeyondReceipts: number
+}
+
+/** Does everything agree? */
+export function agrees ({ comparison, rowsBeyondReceipts }: Proof): boolean {
+  return comparison.agrees && rowsBeyondReceipts === 0
+}
+
+/** Registers the fleet and its pairings, from an hour back: a recording played fast lies in the past. */
+export async function prepareFleet (registry: DeviceRegistry, { devices, pairings }: Fleet): Promise<void> {
+  await registry.register(devices.map(({ id, kind, model }) => ({ id, kind, model })))
+  for (const { gateway, sensor } of pairings) await registry.pair(gateway, sensor, Date.now() - 3_600_000)
+}
+
+/** Ledger against database; with `sinceMs` only for boots that began then or later. */
+export async function prove (database: Database, simulator: Simulator, sinceMs = 0): Promise<Proof> {
+  const ids = simulator.fleet.devices.map(({ id }) => id)
+  const comparison = await compareLedger(simulator.ledger.entries({ sinceMs }), storedMessages(database, ids, sinceMs), simulator.outstanding())
+  const counts = await storedCounts(database, ids)
+  const rowsBeyondReceipts = counts.reduce((sum, { samples, waves, claimedSamples, claimedWaves }) => sum + samples + waves - claimedSamples - claimedWaves, 0)
+  return { comparison, rowsBeyondReceipts }
+}
+
+/** The hooks of `pulsegate simulate --database-url`: the same against a database that somebody else's Pulsegate writes to. */
+export const simulateHooks = {
+  prepare: (fleet: Fleet, databaseUrl: string): Promise<void> => withDatabase(databaseUrl, (database) =>
+    prepareFleet(createRegistry(database, { enrolment: 'active' }, quietObservability()), fleet)),
+  compare: (simulator: Simulator, databaseUrl: string): Promise<Comparison> => withDatabase(databaseUrl, async (database) => {
+    const proof = await prove(database, simulator)
+    return { ...proof.comparison, agrees: agrees(proof) }
+  })
+}
+
+async function withDatabase<T> (url: string, act: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase(url, { applicationName: 'pulsegate simulate', poolSize: 1 })
+  try {
+    return await act(database)
+  } finally {
+    await database.close()
+  }
+}
