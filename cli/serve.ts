@@ -27,6 +27,8 @@ export interface ServeOptions {
   /** Default `<data>/certs`. */
   readonly certs?: string
   readonly databaseUrl?: string
+  /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
+  readonly pgBin?: string
   readonly mqtt: { readonly host: string, readonly port: number }
   /** Names and addresses the server certificate is made for. */
   readonly serverNames: readonly string[]
@@ -102,9 +104,9 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   return service
 }
 
-async function findDatabase ({ databaseUrl, data }: ServeOptions, { lifecycle, observability: { log } }: ServeContext): Promise<{ databaseUrl: string, embedded: boolean }> {
+async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifecycle, observability: { log } }: ServeContext): Promise<{ databaseUrl: string, embedded: boolean }> {
   if (databaseUrl !== undefined) return { databaseUrl, embedded: false }
-  const postgres = await startEmbedded({ directory: join(data, 'postgres'), log, signal: lifecycle.stopping })
+  const postgres = await startEmbedded({ directory: join(data, 'postgres'), log, signal: lifecycle.stopping, pgBin })
   lifecycle.onClose('embedded database', () => postgres.close())
   return { databaseUrl: postgres.url, embedded: true }
 }

@@ -99,6 +99,7 @@ export async function copyBinaries ({ copyable, name }: Binaries, folder: string
     await chmod(unfinished, 0o755) // mkdtemp gives 0700, which the server's account could not enter
     // static libraries and headers are not needed to run a server
     await cp(copyable, join(unfinished, 'native'), { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') && basename(path) !== 'include' })
+    await makeFoldersWritable(unfinished)
     await makeLinks(join(unfinished, 'native'))
     await rename(unfinished, copy).catch(async (error: NodeJS.ErrnoException) => {
       await rm(unfinished, { recursive: true, force: true })
@@ -106,6 +107,13 @@ export async function copyBinaries ({ copyable, name }: Binaries, folder: string
     })
   }
   return { bin: join(copy, 'native', 'bin'), copyable: join(copy, 'native'), name }
+}
+
+/** A store of read-only packages hands its modes on to the copy, which then takes no links and cannot be removed. */
+async function makeFoldersWritable (folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) await chmod(join(entry.parentPath ?? entry.path, entry.name), 0o755)
+  }
 }
 
 async function exists (path: string): Promise<boolean> {

@@ -37,6 +37,7 @@ test('a node_modules that is not ours to write gives a copy', asUser, async (t) 
   t.notOk(await makeLinks(folder))
   const place = await preparePlace(join(folder, '..', 'db'), named(folder), null, log)
   t.match(place.binaries.bin, join(t.testdirName, 'db', 'programs'))
+  t.equal(readlinkSync(join(place.binaries.bin, '..', 'lib', 'libicuuc.so.60')), 'libicuuc.so.60.2', 'the copy has its links')
 })
 
 test('a copy has the links and leaves out what no server needs', async (t) => {
