@@ -32,6 +32,12 @@ export async function startServer (directory: string, env: Record<string, string
   return script('start', directory, env)
 }
 
+/** Downloads and unpacks TimescaleDB, once for this user. */
+export async function unpackTimescale (): Promise<void> {
+  refuseWhenSkipped()
+  await script('unpack', servicesDirectory())
+}
+
 /** Stops the server in `directory` unless a live process uses it. */
 export async function releaseServer (directory: string): Promise<void> {
   await script('release', directory)
