@@ -9,12 +9,10 @@ import { type ClientBase, type Connection, type Submittable } from 'pg'
 
 export interface Statement {
   readonly text: string
-  /** For COPY … FROM STDIN: what follows, whole. */
-  readonly data?: Buffer
+  /** For COPY … FROM STDIN: what follows, in pieces of any size. Taken one by one, each sent before the next is asked for. */
+  readonly data?: Iterable<Buffer>
 }
 
-// CopyData in pieces: the server starts on the first while the last is on its way; 64 KiB is what a socket takes at once
-const pieceBytes = 64 * 1024
 const copyDone = Buffer.from([0x63, 0, 0, 0, 4])
 
 type Finish = (error: Error | null) => void
@@ -37,13 +35,11 @@ class CopyBatch implements Submittable {
     connection.query(this.#statements.map(({ text }) => text).join(';'))
     for (const { data } of this.#statements) {
       if (data === undefined) continue
-      for (let at = 0; at < data.length; at += pieceBytes) {
-        const piece = data.subarray(at, at + pieceBytes)
-        const head = Buffer.allocUnsafe(5)
-        head[0] = 0x64
-        head.writeInt32BE(piece.length + 4, 1)
-        stream.write(head)
-        stream.write(piece)
+      for (const piece of data) {
+        sendPiece(connection, piece)
+        // on its way now: the server works on it while the next piece is made
+        stream.uncork()
+        stream.cork()
       }
       stream.write(copyDone)
     }
@@ -70,6 +66,15 @@ class CopyBatch implements Submittable {
     this.callback = () => {}
     callback(this.#error)
   }
+}
+
+/** CopyData: type, length, bytes. */
+function sendPiece ({ stream }: Connection, piece: Buffer): void {
+  const head = Buffer.allocUnsafe(5)
+  head[0] = 0x64
+  head.writeInt32BE(piece.length + 4, 1)
+  stream.write(head)
+  stream.write(piece)
 }
 
 /** Runs `statements` as one query; gives their command tags, such as `COPY 10`, in order. */

@@ -1,5 +1,5 @@
 // COPY BINARY rows of a batch, encoded by hand into reused buffers: receipts, samples, waves and the rollup mark. Takes
-// the columns and a mask of messages (1 = write); gives how many rows went in. The column lists here and the order of the fields
+// the columns and which messages to write; gives bytes. The column lists here and the order of the fields
 // below are one thing: change both or neither. About 40 ns a sample, against 1.3 µs and more through objects.
 import { type BinaryBuffer, int4Oid } from './binary.ts'
 import { type Columns } from './columns.ts'
@@ -14,15 +14,15 @@ export const copyRollupMark = 'COPY rollup_mark (devices, minutes) FROM STDIN BI
 // the largest row: a count and per field a length and the value
 const receiptBytes = 2 + 5 * 12 + 4 * 8 + 6 * 6
 const sampleBytes = 2 + 2 * 12 + 8 + 2 * 6
+// about 90 KB, a tenth of a millisecond's work
+const pieceRows = 2_048
 const waveBytes = 2 + 2 * 12 + 3 * 8 + 6
 
-export function encodeReceipts (columns: Columns, mask: Mask, out: BinaryBuffer): number {
-  let rows = 0
+/** `order`: indexes of the messages to write, see order.ts. */
+export function encodeReceipts (columns: Columns, order: Int32Array, out: BinaryBuffer): void {
   out.copyHeader()
-  for (let i = 0; i < columns.messages; i++) {
-    if (mask[i] !== 1) continue
-    rows++
-    out.room(receiptBytes)
+  out.room(order.length * receiptBytes)
+  for (const i of order) {
     out.int16(15)
     out.fieldTime(columns.timeMs[i] as number)
     out.fieldInt64(columns.boot[i] as number)
@@ -43,19 +43,30 @@ export function encodeReceipts (columns: Columns, mask: Mask, out: BinaryBuffer)
     out.fieldInt16(columns.unknownKeys[i] as number)
   }
   out.copyTrailer()
-  return rows
 }
 
-/** `order`: indexes of the samples in the order of writing, see order.ts. */
-export function encodeSamples (columns: Columns, order: Int32Array, mask: Mask, out: BinaryBuffer): number {
-  const { sampleMessage, sampleTimeMs, sampleValue, sampleDevice, sampleMetric, sampleQuality } = columns
-  let rows = 0
+/**
+ * Encodes the samples of `mask` piece by piece, so that the server works on the first while the next is encoded. `order`: indexes of
+ * the samples in the order of writing, see order.ts. The pieces are views into `out`.
+ */
+export function * encodeSamples (columns: Columns, order: Int32Array, mask: Mask, out: BinaryBuffer): Generator<Buffer> {
   out.copyHeader()
-  out.room(order.length * sampleBytes)
+  // once for all, so that the buffer does not move under pieces already handed out
+  out.room(order.length * sampleBytes + 2)
+  for (let from = 0, sent = 0; from < order.length; from += pieceRows) {
+    const to = Math.min(order.length, from + pieceRows)
+    encodeSamplePiece(columns, order.subarray(from, to), mask, out)
+    if (to === order.length) out.copyTrailer()
+    yield out.bytes.subarray(sent)
+    sent = out.length
+  }
+}
+
+function encodeSamplePiece (columns: Columns, order: Int32Array, mask: Mask, out: BinaryBuffer): void {
+  const { sampleMessage, sampleTimeMs, sampleValue, sampleDevice, sampleMetric, sampleQuality } = columns
   for (let n = 0; n < order.length; n++) {
     const i = order[n] as number
     if (mask[sampleMessage[i] as number] !== 1) continue
-    rows++
     out.int16(5)
     out.fieldTime(sampleTimeMs[i] as number)
     const value = sampleValue[i] as number
@@ -65,16 +76,12 @@ export function encodeSamples (columns: Columns, order: Int32Array, mask: Mask, 
     out.fieldInt16(sampleMetric[i] as number)
     out.fieldInt16(sampleQuality[i] as number)
   }
-  out.copyTrailer()
-  return rows
 }
 
-export function encodeWaves (columns: Columns, mask: Mask, out: BinaryBuffer): number {
-  let rows = 0
+export function * encodeWaves (columns: Columns, mask: Mask, out: BinaryBuffer): Generator<Buffer> {
   out.copyHeader()
   for (const wave of columns.waves) {
     if (mask[wave.message] !== 1) continue
-    rows++
     out.room(waveBytes)
     out.int16(7)
     out.fieldTime(wave.timeMs)
@@ -86,20 +93,19 @@ export function encodeWaves (columns: Columns, mask: Mask, out: BinaryBuffer): n
     out.fieldInt16Array(wave.values)
   }
   out.copyTrailer()
-  return rows
+  yield out.bytes
 }
 
-/** One row that names every (device, minute) the samples touch, for the rollups; 0 when there are none. */
-export function encodeRollupMark (columns: Columns, order: Int32Array, mask: Mask, out: BinaryBuffer): number {
+/** One row that names every (device, minute) the samples touch, for the rollups. */
+export function * encodeRollupMark (columns: Columns, order: Int32Array, mask: Mask, out: BinaryBuffer): Generator<Buffer> {
   const { devices, minutes } = touchedMinutes(columns, order, mask)
-  if (devices.length === 0) return 0
   out.copyHeader()
   out.room(2)
   out.int16(2)
   fieldInt32Array(out, devices)
   fieldInt32Array(out, minutes)
   out.copyTrailer()
-  return 1
+  yield out.bytes
 }
 
 function touchedMinutes (columns: Columns, order: Int32Array, mask: Mask): { devices: number[], minutes: number[] } {

@@ -5,6 +5,8 @@ import { type Columns } from './columns.ts'
 
 // metric ids fit 15 bits (schemas/metrics.ts), device keys 31: the product stays exact
 const metricSpace = 65_536
+// a batch has far fewer messages, and 20 bits beside the 31 of a device key fit a double
+const messageSpace = 2 ** 20
 
 /** Indexes into the sample columns, sorted by (device, metric, time). */
 export function seriesOrder (columns: Columns): Int32Array {
@@ -35,6 +37,15 @@ export function seriesOrder (columns: Columns): Int32Array {
     sortByTime(order, starts[series] as number, next[series] as number, sampleTimeMs)
   }
   return order
+}
+
+/** Indexes of the messages in `mask`, by device and then as they came, which is how the receipts' index is laid out. */
+export function receiptOrder ({ messages, device }: Columns, mask: Uint8Array): Int32Array {
+  const keys = new Float64Array(messages)
+  let rows = 0
+  for (let i = 0; i < messages; i++) if (mask[i] === 1) keys[rows++] = (device[i] as number) * messageSpace + i
+  // numbers without a comparator are sorted natively; device and index share one exact double
+  return Int32Array.from(keys.subarray(0, rows).sort(), (key) => key % messageSpace)
 }
 
 /** Where each series begins in the sorted order; series are numbered by first sight, placed by key. */

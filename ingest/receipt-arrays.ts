@@ -3,7 +3,6 @@
 // COPY does, which is why it is only used where a message may be stored already.
 import { type BinaryBuffer, int2Oid, int4Oid, int8Oid, timestamptzOid } from './binary.ts'
 import { type Columns } from './columns.ts'
-import { type Mask } from './encode-rows.ts'
 
 /** Answers the boot key and seq of every receipt that was new, in the order given. */
 export const insertReceipts = `INSERT INTO receipt
@@ -17,10 +16,8 @@ type Kind = 'time' | 'int8' | 'int4' | 'int2'
 
 const oids = { time: timestamptzOid, int8: int8Oid, int4: int4Oid, int2: int2Oid } as const
 
-/** The fifteen parameters of `insertReceipts` for the messages of `mask`; views into `out`, valid until it is cleared. */
-export function receiptParameters (columns: Columns, mask: Mask, out: BinaryBuffer): Buffer[] {
-  let rows = 0
-  for (let i = 0; i < columns.messages; i++) if (mask[i] === 1) rows++
+/** The fifteen parameters of `insertReceipts` for the messages of `order`; views into `out`, valid until it is cleared. */
+export function receiptParameters (columns: Columns, order: Int32Array, out: BinaryBuffer): Buffer[] {
   const parameters: ReadonlyArray<readonly [Column, Kind]> = [
     [columns.timeMs, 'time'], [columns.boot, 'int8'], [columns.seq, 'int8'], [columns.receivedAtMs, 'time'],
     [columns.tickMs, 'int8'], [columns.device, 'int4'], [columns.publisher, 'int4'], [columns.flags, 'int4'],
@@ -28,20 +25,17 @@ export function receiptParameters (columns: Columns, mask: Mask, out: BinaryBuff
     [columns.sampleCount, 'int2'], [columns.waveCount, 'int2'], [columns.unknownKeys, 'int2']
   ]
   const ends = parameters.map(([column, kind]) => {
-    writeArray(out, { column, kind, mask, messages: columns.messages, rows })
+    writeArray(out, { column, kind, order })
     return out.length
   })
   // only now: the buffer may have moved while it grew
   return ends.map((end, n) => out.bytes.subarray(ends[n - 1] ?? 0, end))
 }
 
-function writeArray (out: BinaryBuffer, { column, kind, mask, messages, rows }: {
-  column: Column, kind: Kind, mask: Mask, messages: number, rows: number
-}): void {
-  out.room(20 + rows * 12)
-  out.arrayHeader(rows, oids[kind], true)
-  for (let i = 0; i < messages; i++) {
-    if (mask[i] !== 1) continue
+function writeArray (out: BinaryBuffer, { column, kind, order }: { column: Column, kind: Kind, order: Int32Array }): void {
+  out.room(20 + order.length * 12)
+  out.arrayHeader(order.length, oids[kind], true)
+  for (const i of order) {
     const value = column[i] as number
     if (Number.isNaN(value)) out.fieldNull()
     else if (kind === 'time') out.fieldTime(value)

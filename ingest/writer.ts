@@ -13,6 +13,7 @@ import { type Client, type Database } from './database.ts'
 import {
   copyReceipts, copyRollupMark, copySamples, copyWaves, encodeReceipts, encodeRollupMark, encodeSamples, encodeWaves, type Mask
 } from './encode-rows.ts'
+import { receiptOrder } from './order.ts'
 import { Partitions } from './partitions.ts'
 import { writeQuarantine } from './quarantine-rows.ts'
 import { insertReceipts, receiptParameters } from './receipt-arrays.ts'
@@ -105,8 +106,9 @@ export class Writer {
   }
 
   async #byCopy (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[]): Promise<Added> {
+    const order = receiptOrder(batch.columns, mask)
     this.#receipts.clear()
-    const receipts = encodeReceipts(batch.columns, mask, this.#receipts)
+    encodeReceipts(batch.columns, order, this.#receipts)
     const begun = extra.length > 0 || batch.births.length > 0
     if (begun) {
       await client.query('BEGIN')
@@ -114,23 +116,24 @@ export class Writer {
       await writeQuarantine(client, extra)
     }
     const statements: Statement[] = begun ? [] : [{ text: 'BEGIN' }]
-    if (receipts > 0) statements.push({ text: copyReceipts, data: this.#receipts.bytes })
+    if (order.length > 0) statements.push({ text: copyReceipts, data: [this.#receipts.bytes] })
     return this.#finish(client, batch, mask, statements)
   }
 
   async #byAsking (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[], progress: Progress): Promise<Added> {
     await client.query('BEGIN')
+    const order = receiptOrder(batch.columns, mask)
     this.#receipts.clear()
     const { rows } = await client.query<[string, string]>({
-      text: insertReceipts, values: receiptParameters(batch.columns, mask, this.#receipts), rowMode: 'array'
+      text: insertReceipts, values: receiptParameters(batch.columns, order, this.#receipts), rowMode: 'array'
     })
-    const fresh = freshOnes(batch, mask, rows)
+    const fresh = freshOnes(batch, order, rows)
     await writeBirths(client, batch.births, fresh)
     await writeQuarantine(client, extra)
     const added = await this.#finish(client, batch, fresh, [])
     setOutcomes(progress, mask, outcome.duplicate)
     setOutcomes(progress, fresh, outcome.stored)
-    const duplicates = indexesOf(mask).length - rows.length
+    const duplicates = order.length - rows.length
     this.#conflictBatchesLeft = duplicates > 0 ? conflictBatches : this.#conflictBatchesLeft - 1
     return added
   }
@@ -138,11 +141,11 @@ export class Writer {
   /** Samples, waves and the rollup mark of `mask`, and COMMIT, in one round trip after `statements`. */
   async #finish (client: ClientBase, { columns, order }: PreparedBatch, mask: Mask, statements: Statement[]): Promise<Added> {
     for (const buffer of [this.#samples, this.#waves, this.#mark]) buffer.clear()
-    const samples = encodeSamples(columns, order, mask, this.#samples)
-    if (samples > 0) statements.push({ text: copySamples, data: this.#samples.bytes })
-    const waves = encodeWaves(columns, mask, this.#waves)
-    if (waves > 0) statements.push({ text: copyWaves, data: this.#waves.bytes })
-    if (encodeRollupMark(columns, order, mask, this.#mark) > 0) statements.push({ text: copyRollupMark, data: this.#mark.bytes })
+    const { samples, waves } = rowsOf(columns, mask)
+    // encoded while the receipts are on their way
+    if (samples > 0) statements.push({ text: copySamples, data: encodeSamples(columns, order, mask, this.#samples) })
+    if (waves > 0) statements.push({ text: copyWaves, data: encodeWaves(columns, mask, this.#waves) })
+    if (samples > 0) statements.push({ text: copyRollupMark, data: encodeRollupMark(columns, order, mask, this.#mark) })
     statements.push({ text: 'COMMIT' })
     const tags = await copyBatch(client, statements)
     // a COMMIT that ends a failed transaction is answered with ROLLBACK
@@ -156,11 +159,11 @@ export class Writer {
 }
 
 /** The receipts the server answered as new come in the order they were given, so one walk over both finds them. */
-function freshOnes ({ columns }: PreparedBatch, mask: Mask, rows: ReadonlyArray<readonly [string, string]>): Mask {
-  const fresh = new Uint8Array(mask.length)
+function freshOnes ({ columns }: PreparedBatch, order: Int32Array, rows: ReadonlyArray<readonly [string, string]>): Mask {
+  const fresh = new Uint8Array(columns.messages)
   let next = 0
-  for (let i = 0; i < mask.length && next < rows.length; i++) {
-    if (mask[i] !== 1) continue
+  for (const i of order) {
+    if (next === rows.length) break
     const [boot, seq] = rows[next] as readonly [string, string]
     if (Number(boot) !== columns.boot[i] || Number(seq) !== columns.seq[i]) continue
     fresh[i] = 1
@@ -168,6 +171,16 @@ function freshOnes ({ columns }: PreparedBatch, mask: Mask, rows: ReadonlyArray<
   }
   if (next !== rows.length) throw new Error('the server answered receipts that were not asked for')
   return fresh
+}
+
+function rowsOf ({ messages, sampleCount, waveCount }: PreparedBatch['columns'], mask: Mask): Added {
+  const rows = { samples: 0, waves: 0 }
+  for (let i = 0; i < messages; i++) {
+    if (mask[i] !== 1) continue
+    rows.samples += sampleCount[i] as number
+    rows.waves += waveCount[i] as number
+  }
+  return rows
 }
 
 function refusedRow ({ origins }: PreparedBatch, message: number, error: unknown): QuarantineRow {
