@@ -65,8 +65,8 @@ interface Teardown { teardown (fn: () => Promise<void> | void): void }
 export async function ownServer (t: Teardown, settings = ''): Promise<OwnServer> {
   const directory = await mkdtemp(join(servicesDirectory(), 'own-'))
   chmodSync(directory, 0o755) // the server's user must be able to enter it
-  // two seconds: nobody but this process will ever use it
-  const env = { TSDB_CONF: settings, TSDB_GRACE: '2' }
+  // nobody but this process will ever use it
+  const env = { TSDB_CONF: settings, TSDB_GRACE: '2', TSDB_REMOVE: '1' }
   t.teardown(async () => {
     await signal(directory, 'SIGCONT').catch(() => {})
     await script('stop', directory).catch(() => {})
