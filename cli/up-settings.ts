@@ -5,7 +5,8 @@ import { above0, duration, wholeNumber } from './arguments.ts'
 import { addSettings } from './options.ts'
 import { type ServeOptions } from './serve.ts'
 
-export const upSettings = ['data', 'certs', 'databaseUrl', 'mqttHost', 'mqttPort', 'healthHost', 'healthPort', 'enrolment',
+export const upSettings = ['data', 'certs', 'databaseUrl', 'pgBin', 'mqttHost', 'mqttPort', 'serverNames',
+  'healthHost', 'healthPort', 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
   'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -43,8 +44,9 @@ export function serveOptions (config: UpConfig): ServeOptions {
     data: config.data,
     ...(config.certs !== undefined && { certs: config.certs }),
     ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
+    ...(config.pgBin !== undefined && { pgBin: config.pgBin }),
     mqtt: { host: config.mqttHost, port: config.mqttPort },
-    serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost])])],
+    serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost]), ...config.serverNames?.split(',') ?? []])],
     health: { host: config.healthHost, port: config.healthPort },
     enrolment: config.enrolment ?? 'active',
     retentionMs: config.retentionMs,

@@ -58,6 +58,12 @@ export const settings = {
   },
   mqttHost: { type: 'string', default: '127.0.0.1', description: 'Address the MQTT broker listens on; 0.0.0.0 for devices in the network.' },
   mqttPort: { ...port, default: 8_883, description: 'Port of MQTT over mutual TLS; 0 takes a free one.' },
+  serverNames: {
+    type: 'string',
+    pattern: '^[A-Za-z0-9.:*-]+(,[A-Za-z0-9.:*-]+)*$',
+    expects: 'names and addresses separated by commas, such as broker.ward7.example,10.0.0.5',
+    description: 'Names and addresses devices know the broker by, for its certificate; localhost and --mqtt-host are always in it.'
+  },
   healthHost: { type: 'string', default: '127.0.0.1', description: 'Private address of /healthz, /readyz and /metrics (no authentication).' },
   healthPort: { ...port, default: 9_464, description: 'Its port; 0 takes a free one.' },
   logLevel: {

@@ -19,7 +19,7 @@ test('what came in is the sum of what became of it, in /metrics as in the databa
   const messages = Array.from({ length: 50 }, (_, seq) => telemetry(seq))
   await Promise.all(messages.map((payload) => device.publish(payload)))
   await Promise.all(messages.slice(0, 20).map((payload) => device.publish(payload)))
-  await device.publish(Buffer.from('not cbor'))
+  await device.publish(Buffer.from('a4', 'hex')) // a map without its content
   await device.publish(telemetry(50, { wallMs: Date.now() + 3_600_000 }))
   await device.publish(Buffer.from([0xa0]), 'result')
   for (const topic of ['hospital', `v1/${device.id}/command`]) {

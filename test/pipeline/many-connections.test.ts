@@ -56,7 +56,7 @@ async function rawDevice ({ pki, process }: Setup, { id, key, cert }: DeviceIden
 
 test('a thousand devices connect at once over mutual TLS, and each gets its message stored', { timeout: 300_000 }, async (t) => {
   // on a busy machine a thousand handshakes may take longer than one device is usually given
-  const { pki, process, databaseUrl } = await setUp(t, { connectTimeoutMs: 120_000 })
+  const { pki, process, databaseUrl } = await setUp(t, { connectTimeoutMs: 120_000, admitTimeoutMs: 60_000 })
   const identities = await pki.devices(Array.from({ length: 1_000 }, (_, index) => `00000000-0000-8000-8000-${String(index).padStart(12, '0')}`))
   const before = await rss(process)
   const devices = await Promise.all(identities.map(({ id, key, cert }) =>
