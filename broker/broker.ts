@@ -90,7 +90,7 @@ class RunningBroker implements Broker {
   readonly #refusals: Refusals
   readonly #services: UplinkServices
   readonly #sessions = new Sessions()
-  readonly #keeper = new Keeper()
+  readonly #keeper: Keeper
   readonly #control: Control
   readonly #listener: Listener
   readonly #unobserve: () => void
@@ -106,6 +106,7 @@ class RunningBroker implements Broker {
     const budget = new Budget(this.#limits.maxTotalMessages, this.#limits.maxTotalBytes)
     const counters = new Counters(this.#refusals)
     this.#services = { limits: this.#limits, queue: options.queue, budget, counters, flusher: new Flusher(budget) }
+    this.#keeper = new Keeper(counters)
     const admissions = new Admissions(options.registry, this.#limits, log)
     this.#control = new Control({ limits: this.#limits, counters, admissions, sessions: this.#sessions, observability })
     this.#listener = new Listener(credentials, this.#limits, this.#refusals, {

@@ -1,14 +1,17 @@
 // The one clock of all connections: looks at each a few times a second and ends what is late (CONNECT, keepalive, a peer
 // that does not read, a certificate that has ended). One timer for ten thousand connections instead of one each.
+import { type Counters } from './counters.ts'
 import { type Front } from './front.ts'
 
 const lookEveryMs = 250 // a keepalive of one second is still kept to a fifth; 10,000 looks cost about a millisecond
 
 export class Keeper {
   readonly fronts = new Set<Front>()
+  readonly #counters: Counters
   readonly #timer: NodeJS.Timeout
 
-  constructor () {
+  constructor (counters: Counters) {
+    this.#counters = counters
     this.#timer = setInterval(() => this.#look(), lookEveryMs)
     this.#timer.unref()
   }
@@ -16,6 +19,7 @@ export class Keeper {
   close (): void { clearInterval(this.#timer) }
 
   #look (): void {
+    this.#counters.followWallClock()
     const nowMs = performance.now()
     const wallMs = Date.now()
     for (const front of this.fronts) front.look(nowMs, wallMs)

@@ -24,16 +24,18 @@ export class UplinkTopics {
 
   /** The kind of the topic at `[from, to)`, or null when it is none of this identity's own. */
   kindOf (buffer: Buffer, from: number, to: number): UplinkKind | null {
-    for (const { kind, bytes } of this.#topics) {
-      if (bytes.length === to - from && sameBytes(buffer, from, bytes)) return kind
+    const length = to - from
+    const topics = this.#topics
+    for (let i = 0; i < topics.length; i++) {
+      const { kind, bytes } = topics[i] as UplinkTopic
+      if (bytes.length === length && sameBytes(buffer, from, bytes, length)) return kind
     }
     return null
   }
 }
 
-function sameBytes (buffer: Buffer, from: number, wanted: Buffer): boolean {
-  // from the end: topics of one fleet differ late
-  for (let i = wanted.length - 1; i >= 0; i--) {
+function sameBytes (buffer: Buffer, from: number, wanted: Buffer, length: number): boolean {
+  for (let i = 0; i < length; i++) {
     if (buffer[from + i] !== wanted[i]) return false
   }
   return true

@@ -35,6 +35,7 @@ test('many connects of one id at once, over a session with a subscription, leave
   await older.closed
   const [last] = racers.filter((racer) => !racer.isClosed)
   if (last === undefined) throw new Error('one lives')
+  await last.next('connack')
   await eventually(() => broker.stats().connections === 1, 'one connection')
   t.equal(broker.stats().sessions, 1)
   await broker.command(device.id, Buffer.from('still there?'))
