@@ -51,6 +51,7 @@ async function up (config: UpConfig, flags: UpFlags): Promise<number> {
   const say = (line: string): void => { (flags.json ? process.stderr : process.stdout).write(`${line}\n`) }
   try {
     const playback = await openPlayback(flags)
+    say('starting: database, certificates, broker, devices …')
     const { service, observability } = await open(config, lifecycle, log)
     const ward = flags.simulator ? await startWard({ service, config, flags, playback, lifecycle, observability }) : null
     for (const line of startedLines(service, live ? logFile : null)) say(line)

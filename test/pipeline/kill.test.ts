@@ -6,6 +6,7 @@ import { sleep } from '../../runtime/retry.ts'
 import { createPki } from '../fixtures/pki.ts'
 import { freePort, startProof } from '../fixtures/proof.ts'
 import { type PulsegateProcess, startProcess } from '../fixtures/pulsegate-process.ts'
+import { testServeOptions } from '../fixtures/serve-options.ts'
 import { temporaryDatabase } from '../services/timescaledb.ts'
 
 const kills = 10
@@ -16,17 +17,7 @@ async function runWithKills (t: Test, acknowledgeEarly: boolean): Promise<Outcom
   const pki = await createPki(t)
   const { url: databaseUrl } = await temporaryDatabase(t)
   const port = await freePort()
-  const start = (): Promise<PulsegateProcess> => startProcess(t, {
-    data: pki.dir,
-    certs: pki.dir,
-    databaseUrl,
-    mqtt: { host: '127.0.0.1', port },
-    serverNames: ['localhost', '127.0.0.1'],
-    health: { host: '127.0.0.1', port: 0 },
-    enrolment: 'active',
-    retentionMs: 90 * 86_400_000,
-    acknowledgeEarly
-  })
+  const start = (): Promise<PulsegateProcess> => startProcess(t, { ...testServeOptions(pki.dir, databaseUrl), mqtt: { host: '127.0.0.1', port }, acknowledgeEarly })
   let process = await start()
   const proof = await startProof(t, pki, { port, databaseUrl, devices: 12, rate: 25 })
   for (let kill = 1; kill <= kills; kill++) {

@@ -9,6 +9,7 @@ import { sleep } from '../../runtime/retry.ts'
 import { createPki, type DeviceIdentity, type Pki } from '../fixtures/pki.ts'
 import { connectDevice, telemetry } from '../fixtures/mqtt-device.ts'
 import { type PulsegateProcess, startProcess } from '../fixtures/pulsegate-process.ts'
+import { testServeOptions } from '../fixtures/serve-options.ts'
 import { temporaryDatabase } from '../services/timescaledb.ts'
 import { uplinkTopic } from '../../schemas/topics.ts'
 import { openDatabase } from '../../ingest/database.ts'
@@ -20,17 +21,7 @@ interface Setup { pki: Pki, process: PulsegateProcess, databaseUrl: string }
 async function setUp (t: Test, limits: Partial<Limits> = {}): Promise<Setup> {
   const pki = await createPki(t)
   const { url: databaseUrl } = await temporaryDatabase(t)
-  const process = await startProcess(t, {
-    data: pki.dir,
-    certs: pki.dir,
-    databaseUrl,
-    mqtt: { host: '127.0.0.1', port: 0 },
-    serverNames: ['localhost', '127.0.0.1'],
-    health: { host: '127.0.0.1', port: 0 },
-    enrolment: 'active',
-    retentionMs: 90 * 86_400_000,
-    limits
-  })
+  const process = await startProcess(t, { ...testServeOptions(pki.dir, databaseUrl), limits })
   return { pki, process, databaseUrl }
 }
 
