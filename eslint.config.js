@@ -21,7 +21,6 @@ const mayImport = {
 const onlyIn = {
   aedes: ['broker', 'test', 'bench'],
   pg: ['ingest', 'test', 'bench'],
-  'pg-copy-streams': ['ingest', 'test', 'bench'],
   mqtt: ['simulator', 'test', 'bench'],
   'cbor-x': ['schemas'],
   ajv: ['schemas', 'runtime'],

@@ -1,0 +1,83 @@
+// Errors of certificates and keys; part of the registry in errors.ts.
+import { type ErrorEntry } from './error-entry.ts'
+
+export const certificateErrors = {
+  CERTS_AUTHORITY_DAMAGED: {
+    meaning: 'The certificate authority\'s directory contradicts itself: a file is missing, unreadable or does not match the others.',
+    remedy: 'Restore the named file from a backup. Never edit index.jsonl: it is what a revocation is remembered by.',
+    exit: 78,
+    retryable: false
+  },
+  CERTS_AUTHORITY_EXISTS: {
+    meaning: 'The directory already holds a certificate authority, or a part of one; nothing was overwritten.',
+    remedy: 'Use the one that is there, or name another directory with --dir.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_AUTHORITY_EXPIRED: {
+    meaning: 'The issuing certificate of the authority is not valid now, so nothing it signs would be accepted.',
+    remedy: 'Check the clock. If the life is really over, make a new authority and enrol the devices with it.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_AUTHORITY_MISSING: {
+    meaning: 'There is no certificate authority in the directory.',
+    remedy: 'Run `pulsegate certs init`, or name the right directory with --dir.',
+    exit: 78,
+    retryable: false
+  },
+  CERTS_INPUT_INVALID: {
+    meaning: 'A device id, server name, life, reason or file given to the certificate authority is not usable.',
+    remedy: 'Correct the named value; `pulsegate certs <command> --help` shows examples.',
+    exit: 2,
+    retryable: false
+  },
+  CERTS_KEY_EXPOSED: {
+    meaning: 'A private key can be read or replaced by somebody who should not, so it is not used.',
+    remedy: 'Run the chmod or chown that the message names; if others had access for real, revoke and issue anew.',
+    exit: 78,
+    retryable: false
+  },
+  CERTS_REQUEST_REFUSED: {
+    meaning: 'The certificate signing request is malformed, its signature is wrong, or its key is not P-256.',
+    remedy: 'Make a new request on the device: `openssl ecparam -name prime256v1 -genkey` and `openssl req -new`.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_ROOT_KEY_ABSENT: {
+    meaning: 'The root key is needed and is not there: it is kept offline, away from the authority\'s directory.',
+    remedy: 'Attach the medium it is kept on and name its directory with --root-dir.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_UNKNOWN: {
+    meaning: 'The authority has issued no certificate with that device id or serial number.',
+    remedy: 'Look it up with `pulsegate certs list`.',
+    exit: 1,
+    retryable: false
+  },
+  TLS_FILE_EXPIRED: {
+    meaning: 'A certificate or CRL the broker needs is past its end or not valid yet; every device would be refused.',
+    remedy: 'Renew it (`pulsegate certs crl` for revocation lists, `pulsegate certs issue` for certificates) and check the clock of the machine.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_EXPOSED: {
+    meaning: 'The private key can be read or changed by other users of the machine.',
+    remedy: 'Take the rights away (`chmod 600`), and if others may have read it, make a new key and revoke the certificate.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_INVALID: {
+    meaning: 'A key, certificate, CA or CRL file does not hold what it should, or key and certificate do not belong together.',
+    remedy: 'Check that the setting names the right file, in PEM; `openssl x509 -in FILE -text` shows what a certificate holds.',
+    exit: 78,
+    retryable: false
+  },
+  TLS_FILE_MISSING: {
+    meaning: 'A key, certificate, CA or CRL file the broker needs cannot be read.',
+    remedy: 'Make it (`pulsegate certs init`, `pulsegate certs crl`) or correct the setting that names it, and let the user of the process read it.',
+    exit: 78,
+    retryable: false
+  }
+} as const satisfies Record<string, ErrorEntry>
