@@ -39,14 +39,16 @@ function values (result: LoadResult, samples: number): Record<string, number> {
   return { ...loadValues(result), rows: result.messages * samples / result.seconds, us, core, processUs: usOf('server'), brokerUs: usOf('broker'), databaseUs: usOf('database') }
 }
 
-async function mustHold (url: string, messages: number, samples: number, receipts: boolean): Promise<void> {
-  const { rows } = await query(url, async (client) => await client.query<{ samples: string, receipts: string }>(
-    'SELECT (SELECT count(*) FROM sample) AS samples, (SELECT count(*) FROM receipt) AS receipts'))
+/** Throws when the tables do not hold exactly what was acknowledged; gives how many transactions stored it. */
+async function mustHold (url: string, messages: number, samples: number, receipts: boolean): Promise<number> {
+  const { rows } = await query(url, async (client) => await client.query<{ samples: string, receipts: string, batches: string }>(
+    'SELECT (SELECT count(*) FROM sample) AS samples, (SELECT count(*) FROM receipt) AS receipts, (SELECT count(DISTINCT xmin::text) FROM sample) AS batches'))
   const found = { samples: Number(rows[0]?.samples), receipts: Number(rows[0]?.receipts) }
   const wanted = { samples: messages * samples, receipts: receipts ? messages : 0 }
   if (found.samples !== wanted.samples || found.receipts !== wanted.receipts) {
     throw new Error(`acknowledged ${JSON.stringify(wanted)}, stored ${JSON.stringify(found)}`)
   }
+  return Number(rows[0]?.batches)
 }
 
 async function runOurs ({ devices, seconds, shape, samples, database }: Setting, profile: string): Promise<Record<string, number>> {
@@ -55,8 +57,8 @@ async function runOurs ({ devices, seconds, shape, samples, database }: Setting,
     try {
       const watch = { server: process.pid, database: database.pid }
       const result = await publishLoad({ port, identities: devices, seconds, watch }, shape, payloadOf(samples))
-      await mustHold(databaseUrl, result.acknowledgedTotal, samples, true)
-      return values(result, samples)
+      const batches = await mustHold(databaseUrl, result.acknowledgedTotal, samples, true)
+      return { ...values(result, samples), batch: result.acknowledgedTotal / batches }
     } finally {
       await process.stop()
     }
@@ -81,8 +83,8 @@ async function runTheirs ({ devices, seconds, shape, samples, database }: Settin
         let before = 0
         before = (await load(warmSeconds)).acknowledgedTotal
         const result = await load(seconds)
-        await mustHold(databaseUrl, before + result.acknowledgedTotal, samples, false)
-        return values(result, samples)
+        const batches = await mustHold(databaseUrl, before + result.acknowledgedTotal, samples, false)
+        return { ...values(result, samples), batch: (before + result.acknowledgedTotal) / batches }
       } finally {
         await process.stop()
       }
@@ -99,10 +101,10 @@ function nameOf (shape: Shape, samples: number): string {
 const settings = shapes.flatMap((shape) => sampleCounts.map((samples) => ({ shape, samples, name: nameOf(shape, samples) })))
 
 const note = 'Ratio above 1: ours is faster, or needs less CPU for the same. CPU µs per message: process = ours, or the subscriber; ' +
-  'p50 and p99 are of PUBLISH to PUBACK at full load, which for ours means committed and for the other means received. ' +
+  'batch = messages a transaction; p50 and p99 are of PUBLISH to PUBACK at full load, which for ours means committed and for the other means received. ' +
   'After every run the tables were counted: what was acknowledged is there, once.'
 
-const columns = ['load and system', 'messages/s', 'rows/s', 'rounds', 'process µs', 'broker µs', 'database µs', 'CPU µs/message', 'p50 ms', 'p99 ms', 'CPU ratio to ours', 'rate ratio to ours']
+const columns = ['load and system', 'messages/s', 'rows/s', 'rounds', 'process µs', 'broker µs', 'database µs', 'CPU µs/message', 'batch', 'p50 ms', 'p99 ms', 'CPU ratio to ours', 'rate ratio to ours']
 
 function row (runs: readonly Run[], shape: string, subject: string): string[] {
   const all = (value: string): number[] => valuesOf(runs, subject, shape, value)
@@ -112,7 +114,7 @@ function row (runs: readonly Run[], shape: string, subject: string): string[] {
     `${shape}: ${subject}`,
     spreadText(saturated('rate')), shown(median(saturated('rows'))), `${saturated('rate').length} of ${all('rate').length}`,
     middle('processUs'), subject === ours ? '' : middle('brokerUs'), middle('databaseUs'), spreadText(all('us')),
-    middle('p50Ms'), middle('p99Ms'),
+    middle('batch'), middle('p50Ms'), middle('p99Ms'),
     subject === ours ? '' : shown(median(ratiosOf(runs, subject, ours, shape, 'us'))),
     subject === ours ? '' : shown(median(ratiosOf(runs.filter(isSaturated), ours, subject, shape, 'rate')))
   ]
