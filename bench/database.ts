@@ -1,6 +1,6 @@
 // A TimescaleDB of the benchmarks' own: Debian's packages as the tests unpack them, its own data folder, every process of it
 // pinned to the server core, durable (fsync and synchronous_commit stay on). Each run gets a fresh migrated database.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import pg from 'pg'
 import { servicesDirectory } from '../test/services/directory.ts'
@@ -57,7 +57,11 @@ class Teardowns {
 async function pinServer (url: string): Promise<number> {
   const { rows } = await query(url, async (client) => await client.query<{ text: string }>("SELECT pg_read_file('postmaster.pid') AS text"))
   const pid = parseInt(rows[0]?.text ?? '', 10)
-  for (const one of descendants(pid)) execFileSync('taskset', ['--pid', '--cpu-list', String(serverCore), String(one)], { stdio: 'ignore' })
+  // the first process first: what it starts from then on is pinned by birth
+  for (const one of descendants(pid)) {
+    // a helper process may have ended since the listing: not worth stopping for
+    spawnSync('taskset', ['--pid', '--cpu-list', String(serverCore), String(one)], { stdio: 'ignore' })
+  }
   return pid
 }
 
