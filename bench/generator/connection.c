@@ -100,7 +100,11 @@ void open_connection(struct load *load, struct connection *c, struct device *dev
   SSL_set_tlsext_host_name(c->ssl, load->name);
   SSL_set1_host(c->ssl, load->name);
   SSL_set_app_data(c->ssl, device);
-  if (load->resume && device->session) SSL_set_session(c->ssl, device->session);
+  if (load->resume && device->session) { // a copy, for OpenSSL spoils a TLS 1.3 session it has used, and not every server renews it
+    SSL_SESSION *copy = SSL_SESSION_dup(device->session);
+    SSL_set_session(c->ssl, copy);
+    SSL_SESSION_free(copy);
+  }
   SSL_set_connect_state(c->ssl);
   struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
   c->writing = true;
