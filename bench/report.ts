@@ -40,11 +40,15 @@ export function markdown (outcomes: readonly Outcome[]): string {
   return `${[preface, ...sections].join('\n').replace(/\n{3,}/g, '\n\n').trimEnd()}\n`
 }
 
+/** Every result that was kept, in the order of the report. */
+export function savedOutcomes (): Outcome[] {
+  const files = order.map((command) => join(resultsDirectory, `${command}.json`)).filter((file) => existsSync(file))
+  return files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Outcome)
+}
+
 /** Returns the path it wrote. */
 export function writeReport (): string {
-  const files = order.map((command) => join(resultsDirectory, `${command}.json`)).filter((file) => existsSync(file))
-  const outcomes = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Outcome)
   const path = join(projectDirectory, 'docs', 'benchmarks.md')
-  writeFileSync(path, markdown(outcomes))
+  writeFileSync(path, markdown(savedOutcomes()))
   return path
 }
