@@ -9,7 +9,6 @@ export type { ErrorEntry } from './error-entry.ts'
 
 export const errorRegistry = { ...certificateErrors, ...generalErrors } as const
 
-
 export type ErrorCode = keyof typeof errorRegistry
 
 /** The exit code a process ends with for `error`: its entry's, or 1 for anything that is not ours. */

@@ -95,10 +95,10 @@ export const settings = {
   graceMs: { type: 'duration', flag: 'grace', default: '25s', minimum: 0, description: 'Time to finish what was taken when the process is asked to stop.' },
   statementTimeoutMs: { type: 'duration', flag: 'statement-timeout', default: '30s', minimum: 100, description: 'Longest any SQL statement may take.' },
   poolSize: { ...count, maximum: 100, default: 6, description: 'Connections to the database.' },
-  batchMessages: { ...count, maximum: 100_000, default: 2_000, description: 'Most messages in one transaction.' },
-  batchAgeMs: { type: 'duration', flag: 'batch-age', default: '50ms', minimum: 0, description: 'Longest a message waits for others before it is written.' },
-  queueMessages: { ...count, default: 20_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
-  queueBytes: { type: 'integer', minimum: 1_000_000, default: 64_000_000, description: 'Most payload bytes held unstored in the process.' },
+  batchMessages: { ...count, maximum: 100_000, default: 1_000, description: 'Most messages in one transaction.' },
+  batchAgeMs: { type: 'duration', flag: 'batch-age', default: '10ms', minimum: 0, description: 'Longest a message waits for others before it is written.' },
+  queueMessages: { ...count, default: 50_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
+  queueBytes: { type: 'integer', minimum: 1_000_000, default: 67_108_864, description: 'Most payload bytes held unstored in the process.' },
   maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' }
 } as const satisfies Record<string, Setting>
 
