@@ -37,10 +37,15 @@ export interface Outcome extends Measurement {
   readonly machine: string
 }
 
+// what tells and how it is told is not what was measured
+const measured = ['--', '.', ':!bench', ':!test', ':!docs', ':!*.md']
+
+/** The last commit that touched anything but the benchmarks, tests and documents. */
 function commit (): string {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: projectDirectory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ' with changes')
+    const changes = git('status', '--porcelain', '--untracked-files=no', ...measured)
+    return git('log', '-1', '--format=%h', ...measured) + (changes === '' ? '' : ' with changes')
   } catch {
     return 'unknown' // not a checkout
   }
