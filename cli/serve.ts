@@ -19,7 +19,8 @@ import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
-import { type Logger, type Observability } from '../runtime/observability.ts'
+import { type Observability } from '../runtime/observability.ts'
+import { keepCertificates } from './keep-certificates.ts'
 
 export interface ServeOptions {
   /** Folder for what must survive: certs/ and, without `databaseUrl`, postgres/. */
@@ -83,7 +84,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority })
-  lifecycle.onClose('certificate upkeep', keepCertificates(options, path.broker, log))
+  lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   const health = new Health()
   health.register('database', () => asCheck(path.worker.status()))
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
@@ -103,25 +104,6 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   }
   log.info({ mqtt: service.url, health: healthServer.address, database: service.databaseKind }, 'pulsegate is up')
   return service
-}
-
-// Server certificates live for weeks and lists for days: an hour late is early enough.
-const certificatesEveryMs = 3_600_000
-
-/** Renews what is about to end, and has the broker read certificates and lists again: every hour, and on SIGHUP. */
-function keepCertificates ({ certs, data, serverNames }: ServeOptions, broker: Broker, log: Logger): () => void {
-  const renew = async (): Promise<void> => {
-    const { changed } = await ensureDevelopmentAuthority(certs ?? join(data, 'certs'), serverNames)
-    if (changed.length > 0) log.info({ changed }, 'certificates renewed')
-    await broker.reloadCertificates()
-  }
-  const tryRenew = (): void => { renew().catch((err: unknown) => { log.error({ err }, 'certificates could not be renewed or read; the broker goes on with those it has') }) }
-  const timer = setInterval(tryRenew, certificatesEveryMs).unref()
-  process.on('SIGHUP', tryRenew)
-  return () => {
-    clearInterval(timer)
-    process.off('SIGHUP', tryRenew)
-  }
 }
 
 async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifecycle, observability: { log } }: ServeContext): Promise<{ databaseUrl: string, embedded: boolean }> {

@@ -1,0 +1,39 @@
+// Keeps what the broker checks devices with up to date while it runs: renews the server certificate and the revocation lists in
+// time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
+// Pulsegate, live sessions included, within seconds. SIGHUP does the same at once.
+import { unwatchFile, watchFile } from 'node:fs'
+import { type Broker } from '../broker/broker.ts'
+import { ensureDevelopmentAuthority } from '../certs/development.ts'
+import { type AuthorityPaths } from '../certs/files.ts'
+import { type Logger } from '../runtime/observability.ts'
+
+export interface CertificateUpkeep {
+  readonly paths: AuthorityPaths
+  readonly serverNames: readonly string[]
+  readonly broker: Broker
+  readonly log: Logger
+}
+
+// Server certificates live for weeks and lists for days: an hour late is early enough.
+const renewEveryMs = 3_600_000
+// A stat of four files; a folder watch would miss files that are renamed into place on some file systems.
+const lookEveryMs = 1_000
+
+/** Starts; gives what ends it. */
+export function keepCertificates ({ paths, serverNames, broker, log }: CertificateUpkeep): () => void {
+  const failed = (err: unknown): void => { log.error({ err }, 'certificates could not be renewed or read; the broker goes on with those it has') }
+  const reload = (): void => { broker.reloadCertificates().catch(failed) }
+  const renew = async (): Promise<void> => {
+    const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames)
+    if (changed.length > 0) log.info({ changed }, 'certificates renewed') // the files have changed: the look below reloads
+  }
+  const watched = [paths.issuingCrl, paths.rootCrl, paths.serverCertificate, paths.ca]
+  for (const file of watched) watchFile(file, { interval: lookEveryMs, persistent: false }, reload)
+  const timer = setInterval(() => { renew().catch(failed) }, renewEveryMs).unref()
+  process.on('SIGHUP', reload)
+  return () => {
+    clearInterval(timer)
+    for (const file of watched) unwatchFile(file, reload)
+    process.off('SIGHUP', reload)
+  }
+}
