@@ -19,7 +19,7 @@ async function runWithKills (t: Test, acknowledgeEarly: boolean): Promise<Outcom
   const port = await freePort()
   const start = (): Promise<PulsegateProcess> => startProcess(t, { ...testServeOptions(pki.dir, databaseUrl), mqtt: { host: '127.0.0.1', port }, acknowledgeEarly })
   let process = await start()
-  const proof = await startProof(t, pki, { port, databaseUrl, devices: 12, rate: 25 })
+  const proof = await startProof(t, pki, { port, databaseUrl, devices: 8, rate: 15 })
   for (let kill = 1; kill <= kills; kill++) {
     const before = proof.simulator.stats().acknowledged
     // under load: not before devices are back and acknowledgements flow
