@@ -18,6 +18,10 @@ export interface Totals {
   retries: number
 }
 
+// OpenTelemetry's own bounds are made for ms: every commit would fall into the first
+const secondsBounds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60]
+const sizeBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
+
 export class IngestCounters {
   readonly totals: Totals = { stored: 0, duplicate: 0, quarantined: 0, samples: 0, waves: 0, batches: 0, askedBatches: 0, retries: 0 }
   readonly reasons = new Map<string, number>()
@@ -27,9 +31,9 @@ export class IngestCounters {
   readonly close: () => void
 
   constructor ({ meter }: Observability) {
-    this.#messagesPerBatch = meter.createHistogram('pulsegate_batch_messages', { description: 'Messages in a batch' })
-    this.#rowsPerBatch = meter.createHistogram('pulsegate_batch_rows', { description: 'Samples and waves written by a batch' })
-    this.#commitSeconds = meter.createHistogram('pulsegate_commit_seconds', { description: 'From the start of writing a batch to its commit, retries included', unit: 's' })
+    this.#messagesPerBatch = meter.createHistogram('pulsegate_batch_messages', { description: 'Messages in a batch', advice: { explicitBucketBoundaries: sizeBounds } })
+    this.#rowsPerBatch = meter.createHistogram('pulsegate_batch_rows', { description: 'Samples and waves written by a batch', advice: { explicitBucketBoundaries: [...sizeBounds, 10_000] } })
+    this.#commitSeconds = meter.createHistogram('pulsegate_commit_seconds', { description: 'From the start of writing a batch to its commit, retries included', unit: 's', advice: { explicitBucketBoundaries: secondsBounds } })
     const messages = meter.createObservableCounter('pulsegate_messages_total', { description: 'Messages by what became of them' })
     const rows = meter.createObservableCounter('pulsegate_rows_total', { description: 'Rows written, by table' })
     const batches = meter.createObservableCounter('pulsegate_batches_total', { description: 'Batches committed, by the path their receipts took' })
