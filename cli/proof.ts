@@ -1,7 +1,7 @@
 // What a simulated fleet and a database have to do with each other: before, its pairings must be known; after, what the devices
 // hold as acknowledged must be what is stored, message by message and row by row.
 import { type Database, openDatabase } from '../ingest/database.ts'
-import { storedCounts, storedMessages } from '../ingest/evidence.ts'
+import { storedMessages, storedRows } from '../ingest/evidence.ts'
 import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
 import { quietObservability } from '../runtime/observability.ts'
 import { type Fleet } from '../simulator/fleet.ts'
@@ -29,8 +29,7 @@ export async function prepareFleet (registry: DeviceRegistry, { devices, pairing
 export async function prove (database: Database, simulator: Simulator, sinceMs = 0): Promise<Proof> {
   const ids = simulator.fleet.devices.map(({ id }) => id)
   const comparison = await compareLedger(simulator.ledger.entries({ sinceMs }), storedMessages(database, ids, sinceMs), simulator.outstanding())
-  const counts = await storedCounts(database, ids)
-  const rowsBeyondReceipts = counts.reduce((sum, { samples, waves, claimedSamples, claimedWaves }) => sum + samples + waves - claimedSamples - claimedWaves, 0)
+  const { beyondReceipts: rowsBeyondReceipts } = await storedRows(database, ids)
   return { comparison, rowsBeyondReceipts }
 }
 

@@ -27,8 +27,6 @@ export interface StoredCounts {
   readonly duplicates: number
 }
 
-export interface QuarantinedCount { readonly publisher: string, readonly reason: string, readonly messages: number, readonly times: number }
-
 interface ReceiptRow { boot_key: string, boot: string, seq: string, time: string, samples: number, waves: number }
 
 const pageRows = 20_000
@@ -92,14 +90,6 @@ export async function storedCounts (database: Database, devices: Iterable<string
     })
   }
   return counts
-}
-
-/** What is in quarantine and was not replayed, by publisher and reason; `times` counts every delivery. */
-export async function quarantinedCounts (database: Database, sinceMs = 0): Promise<QuarantinedCount[]> {
-  const { rows } = await database.query<{ publisher: string, reason: string, messages: string, times: string }>(`
-    SELECT publisher, reason, count(*) AS messages, sum(times) AS times FROM quarantine
-    WHERE replayed_at IS NULL AND last_received_at >= to_timestamp($1::float8 / 1000) GROUP BY 1, 2 ORDER BY 1, 2`, [sinceMs])
-  return rows.map(({ publisher, reason, messages, times }) => ({ publisher, reason, messages: Number(messages), times: Number(times) }))
 }
 
 /** Sums of `storedCounts`; `beyondReceipts`: rows that are there minus rows that the receipts claim, 0 when all is well. */
