@@ -31,7 +31,7 @@ export const usage = `usage: npm run bench -- <command> [options]
 
   --rounds N    rounds, every case once in each (default 5)
   --seconds N   measured seconds of one case in one round (default 5)
-  --only TEXT   only cases whose subject or shape holds TEXT
+  --only TEXT   only cases whose name ('subject, shape', as the progress lines have it) holds TEXT
   --json        print one JSON object instead of tables
   --save        keep the result in bench/results/ for the report
   --profile DIR write CPU profiles of our server processes to DIR

@@ -22,8 +22,9 @@ export interface RoundOptions {
 
 export async function inRounds (cases: readonly Case[], options: RoundOptions): Promise<Rounds> {
   const { rounds, only, onRun } = options
-  const wanted = cases.filter(({ subject, shape }) => subject.includes(only) || shape.includes(only))
-  if (wanted.length === 0) throw new Error(`no case holds '${only}'; there are: ${cases.map(({ subject, shape }) => `${subject}, ${shape}`).join('; ')}`)
+  const nameOf = ({ subject, shape }: Case): string => `${subject}, ${shape}`
+  const wanted = cases.filter((item) => nameOf(item).includes(only))
+  if (wanted.length === 0) throw new Error(`no case holds '${only}'; there are: ${cases.map(nameOf).join('; ')}`)
   const runs: Run[] = []
   const failures: string[] = []
   for (let round = 0; round < rounds; round++) {
