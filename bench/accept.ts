@@ -1,6 +1,7 @@
 // `bench accept`: what taking a message costs, with everything behind the broker left out. Our broker with a queue that
 // acknowledges at once, against Mosquitto alone, and against Mosquitto with one QoS 1 subscriber: a broker alone hands
-// messages to nobody, so the second is what a pipeline on Mosquitto must at least pay.
+// messages to nobody, so the second is what a pipeline on Mosquitto must at least pay. A bare node:tls server that only
+// frames and acknowledges is the floor of whatever is written for Node.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compile, publishLoad, shapeName, shapes, type LoadResult, type Shape } from './generator.ts'
 import { identities, type Identities } from './identities.ts'
@@ -18,6 +19,7 @@ import { type BenchOptions } from './arguments.ts'
 const ours = 'Pulsegate broker'
 const alone = 'Mosquitto, no subscriber'
 const subscribed = 'Mosquitto + QoS 1 subscriber'
+const bare = 'node:tls alone'
 
 // what we have promised, by shape: ours against `alone` and against `subscribed`, by CPU per message
 const wanted = [[2.3, 4.5], [0.6, 1.0]] as const
@@ -44,8 +46,8 @@ interface Setting {
   readonly shape: Shape
 }
 
-async function runOurs ({ devices, seconds, shape }: Setting, profile: string): Promise<Record<string, number>> {
-  const { process, port } = await startNodeServer('accept', devices, profile)
+async function runNode (program: 'accept' | 'bare-tls', { devices, seconds, shape }: Setting, profile: string): Promise<Record<string, number>> {
+  const { process, port } = await startNodeServer(program, devices, profile)
   try {
     const watch = { server: process.pid }
     return loadValues(await publishLoad({ port, identities: devices, seconds, watch }, shape, payloadOf(1)))
@@ -80,7 +82,8 @@ function targets (runs: readonly Run[]): Target[] {
 }
 
 const note = 'QoS 1, mutual TLS 1.3, one PUBLISH per TLS record, one sample a message, every message a new one. ' +
-  'The subscriber is a C program that only counts and acknowledges, over plain TCP, on the generator\'s core; its CPU is not counted.'
+  'The subscriber is a C program that only counts and acknowledges, over plain TCP, on the generator\'s core; its CPU is not counted. ' +
+  '“node:tls alone” frames and acknowledges and does nothing else: no identity, rights, bounds or queue. It is what any broker on Node pays at least.'
 
 export async function benchAccept ({ rounds, seconds, only, profile }: BenchOptions, onRun: (text: string) => void): Promise<Measurement> {
   const devices = await identities(Math.max(...shapes.map(({ connections }) => connections)))
@@ -88,7 +91,8 @@ export async function benchAccept ({ rounds, seconds, only, profile }: BenchOpti
     const setting = { devices, seconds, shape }
     const of = (subject: string, run: Case['run']): Case => ({ subject, shape: shapeName(shape), run })
     return [
-      of(ours, async () => await runOurs(setting, profile)),
+      of(ours, async () => await runNode('accept', setting, profile)),
+      of(bare, async () => await runNode('bare-tls', setting, '')),
       of(alone, async () => await runMosquitto(setting, false)),
       of(subscribed, async () => await runMosquitto(setting, true))
     ]
@@ -96,7 +100,7 @@ export async function benchAccept ({ rounds, seconds, only, profile }: BenchOpti
   const { runs, failures } = await inRounds(cases, { rounds, only, onRun })
   const tables = shapes.map((shape, i) => {
     const name = shapeName(shape)
-    return loadTable(`Accepting, ${name} in flight`, i === 0 ? note : '', runs, { ours, shape: name, subjects: [ours, alone, subscribed] })
+    return loadTable(`Accepting, ${name} in flight`, i === 0 ? note : '', runs, { ours, shape: name, subjects: [ours, bare, alone, subscribed] })
   })
   return { runs, failures, tables, targets: targets(runs).filter(({ got }) => !Number.isNaN(got)) }
 }

@@ -14,8 +14,8 @@ one thread) has another. Rates are taken only from rounds in which the server ha
 medians of the ratios inside each round, so a busy neighbour touches both sides alike. *CPU µs* is user and system time of
 the server process per message. Run them yourself: \`npm run bench -- --help\`.
 
-The results of 2026-11-22 were taken while other work ran on the same two cores (load 3 to 6), the measured processes at a
-raised scheduler priority, the database's not: read them as ratios, not as rates.
+The machines are virtual and have neighbours: between two rounds the same server may cost a third more CPU a message. Read
+the ratios, and read them with the quartiles beside the medians.
 `
 
 function markdownTable ({ title, note, columns, rows }: Table): string {
