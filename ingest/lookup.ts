@@ -80,9 +80,9 @@ export class Lookup {
     return known
   }
 
-  /** A boot that has been seen before, if it is remembered here. */
-  boot (device: number, boot: bigint): KnownBoot | undefined {
-    return this.#boots.get(bootKey(device, boot))
+  /** A boot that has been seen before, if it is remembered here. `key`: of `bootKey`. */
+  boot (key: string): KnownBoot | undefined {
+    return this.#boots.get(key)
   }
 
   /**

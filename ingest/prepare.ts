@@ -2,14 +2,15 @@
 // Takes a queue batch, gives a prepared batch in which every envelope is either a message of the columns or a row for
 // quarantine, never both, never neither. Asks the database at most once per kind of thing (devices, pairings, boots), and only for
 // what it does not know. May run while another batch is being written.
-import { decodeMessage } from '../schemas/decode.ts'
+import { decodeMessage, type Decoded, type MessageKind, type Rejected } from '../schemas/decode.ts'
+import { type QuarantineReason } from '../schemas/reasons.ts'
 import { type Message } from '../schemas/telemetry.ts'
 import { type Envelope } from '../queue/queue.ts'
 import { type BirthRow, type Origin, type PreparedBatch, type QuarantineRow } from './batch.ts'
 import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './check.ts'
 import { Columns } from './columns.ts'
 import { addToColumns } from './fill.ts'
-import { bootKey, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
+import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
 import { seriesOrder } from './order.ts'
 import { anchorOf, type Extent, extentOf, place } from './place.ts'
 
@@ -24,11 +25,19 @@ interface Candidate {
   sourceDevice?: KnownDevice
   /** Of a relayed message: when its source and publisher are paired. */
   periods?: readonly Period[]
+  /** Unset until the boot is known. */
+  boot?: KnownBoot
 }
+
+type Decode = (kind: MessageKind, payload: Uint8Array) => Decoded<Message> | (Omit<Rejected, 'reason'> & { readonly reason: QuarantineReason })
 
 export interface PrepareContext {
   readonly lookup: Lookup
   readonly retentionMs: number
+  /** Called with what the decoder threw. It throws nothing by contract; should it, one message must not stop all others. */
+  readonly onDecoderFault?: (error: unknown) => void
+  /** Default `decodeMessage`. */
+  readonly decode?: Decode
   /** Cleared columns to fill; new ones when absent. */
   readonly columns?: Columns
 }
@@ -39,7 +48,7 @@ export async function prepare (envelopes: readonly Envelope[], context: PrepareC
     const { boot, seq } = message.header
     quarantined.push({ ...rowOf(envelope), source, boot, seq, ...refusal })
   }
-  const decoded = decodeAll(envelopes, quarantined)
+  const decoded = decodeAll(envelopes, context, quarantined)
   const admitted = await admit(decoded, context.lookup, refuse)
   const placeable = await resolveBoots(admitted, context, refuse)
   return fill(placeable, context, refuse, quarantined)
@@ -51,15 +60,15 @@ function rowOf ({ publisher, kind, payload, receivedAtMs }: Envelope): Omit<Quar
   return { publisher, kind, payload, receivedAtMs, source: null, boot: null, seq: null }
 }
 
-function decodeAll (envelopes: readonly Envelope[], quarantined: QuarantineRow[]): Candidate[] {
+function decodeAll (envelopes: readonly Envelope[], context: PrepareContext, quarantined: QuarantineRow[]): Candidate[] {
   const candidates: Candidate[] = []
   for (const envelope of envelopes) {
-    const { kind, publisher, payload } = envelope
+    const { kind, publisher } = envelope
     if (kind === 'result') {
       quarantined.push({ ...rowOf(envelope), reason: 'unsupported-kind', detail: 'result messages have no contract yet' })
       continue
     }
-    const result = decodeMessage(kind, payload)
+    const result = decodeOne(kind, envelope, context)
     if (!result.ok) {
       const at = result.offset === undefined ? '' : ` (byte ${result.offset})`
       quarantined.push({ ...rowOf(envelope), reason: result.reason, detail: result.detail + at })
@@ -70,6 +79,15 @@ function decodeAll (envelopes: readonly Envelope[], quarantined: QuarantineRow[]
     candidates.push({ envelope, message, source, relayed: source !== publisher, extent: extentOf(message) })
   }
   return candidates
+}
+
+function decodeOne (kind: MessageKind, { payload }: Envelope, { decode = decodeMessage, onDecoderFault }: PrepareContext): ReturnType<Decode> {
+  try {
+    return decode(kind, payload)
+  } catch (error) {
+    onDecoderFault?.(error)
+    return { ok: false, reason: 'decoder-fault', detail: error instanceof Error ? error.name : typeof error }
+  }
 }
 
 /** Devices, metrics and, as far as the time is known already, pairing. */
@@ -113,11 +131,12 @@ async function resolveBoots (candidates: readonly Candidate[], { lookup, retenti
     const { message: { header }, envelope: { receivedAtMs }, extent } = candidate
     const device = candidate.sourceDevice?.key ?? 0
     const key = bootKey(device, header.boot)
-    const known = lookup.boot(device, header.boot)
+    const known = lookup.boot(key)
     const first = wanted.get(key) ?? { device, boot: header.boot, anchorMs: anchorOf(header, receivedAtMs) }
     const placed = place(header, extent, { receivedAtMs, anchorMs: (known ?? first).anchorMs, retentionMs })
     if (!placed.ok) refuse(candidate, placed)
-    else if (known === undefined) wanted.set(key, first)
+    else if (known !== undefined) candidate.boot = known
+    else wanted.set(key, first)
     return placed.ok
   })
   await lookup.resolveBoots(wanted)
@@ -132,7 +151,7 @@ function fill (candidates: readonly Candidate[], context: PrepareContext, refuse
     const { envelope, message, source, extent, publisherDevice, sourceDevice } = candidate
     const { header } = message
     if (publisherDevice === undefined || sourceDevice === undefined) continue
-    const boot = lookup.boot(sourceDevice.key, header.boot)
+    const boot = candidate.boot ?? lookup.boot(bootKey(sourceDevice.key, header.boot))
     // resolved a moment ago; gone only when one batch names more boots than the cache holds
     if (boot === undefined) throw new Error('a boot of this batch is not known after it was resolved')
     const { receivedAtMs } = envelope

@@ -1,7 +1,7 @@
 // The ingest worker: takes batches from the queue, prepares and writes them, and resolves the queue's handler once a batch is
 // durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
 // order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
-import { type Observability } from '../runtime/observability.ts'
+import { type Logger, type Observability } from '../runtime/observability.ts'
 import { type Batch, type QueueReader } from '../queue/queue.ts'
 import { newProgress, type PreparedBatch } from './batch.ts'
 import { Columns } from './columns.ts'
@@ -63,9 +63,15 @@ class IngestWorker implements Worker {
   readonly #lastSeen: LastSeen
   readonly #counters: IngestCounters
   readonly #persist: Persist
+  readonly #log: Logger
   readonly #hard = new AbortController()
   readonly #consuming: Promise<void>
   readonly #freeColumns: Columns[] = []
+  // without the error's message, which may carry a value
+  readonly #onDecoderFault = (error: unknown): void => {
+    this.#log.error({ fault: error instanceof Error ? error.name : typeof error, stack: error instanceof Error ? stackOf(error) : null }, 'the decoder threw: a bug, the message is in quarantine')
+  }
+
   #previousWrite: Promise<unknown> = Promise.resolve()
   #writingSince: number | null = null
   #last = { commitMs: null as number | null, rows: 0, messages: 0 }
@@ -76,8 +82,8 @@ class IngestWorker implements Worker {
     this.#lookup = new Lookup(options.database)
     this.#lastSeen = new LastSeen(options.database)
     this.#counters = new IngestCounters(options.observability)
-    const log = options.observability.log.child({ part: 'ingest' })
-    this.#persist = new Persist(log, this.#hard.signal, () => { this.#counters.retried() })
+    this.#log = options.observability.log.child({ part: 'ingest' })
+    this.#persist = new Persist(this.#log, this.#hard.signal, () => { this.#counters.retried() })
     this.#consuming = options.queue.consume((batch) => this.#handle(batch), { concurrency })
   }
 
@@ -132,7 +138,7 @@ class IngestWorker implements Worker {
     const columns = this.#freeColumns.pop() ?? new Columns()
     const prepared = this.#persist.until(() => {
       columns.clear()
-      return prepare(envelopes, { lookup, retentionMs, columns })
+      return prepare(envelopes, { lookup, retentionMs, columns, onDecoderFault: this.#onDecoderFault })
     })
     // it is awaited when its turn to be written comes; until then nobody else would hear of a rejection
     prepared.catch(() => {})
@@ -157,6 +163,11 @@ class IngestWorker implements Worker {
       span.end()
     }
   }
+}
+
+/** Where it happened: the lines below the first, which is the message. */
+function stackOf ({ stack = '' }: Error): string[] {
+  return stack.split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 8).map((line) => line.trim())
 }
 
 /** Starts consuming `queue`. The database must be migrated; it need not be up. */

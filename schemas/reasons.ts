@@ -37,7 +37,8 @@ export const placingReasons = {
   'source-not-active': 'The source is registered but not active.',
   'unknown-metric': 'A metric id is not in the metric registry.',
   'unsupported-kind': 'The topic is legal, but messages of its kind have no contract yet.',
-  'data-error': 'The database refused the message as data (SQLSTATE class 21, 22 or 23).'
+  'data-error': 'The database refused the message as data (SQLSTATE class 21, 22 or 23).',
+  'decoder-fault': 'Our decoder failed on the bytes, which is a bug of ours: replay the message once it is mended.'
 } as const
 
 export const quarantineReasons = { ...decodeReasons, ...placingReasons } as const
