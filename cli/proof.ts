@@ -1,7 +1,7 @@
 // What a simulated fleet and a database have to do with each other: before, its pairings must be known; after, what the devices
 // hold as acknowledged must be what is stored, message by message and row by row.
 import { type Database, openDatabase } from '../ingest/database.ts'
-import { storedMessages, storedRows } from '../ingest/evidence.ts'
+import { balanceOf, type RowBalance, storedCounts, storedMessages } from '../ingest/evidence.ts'
 import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
 import { quietObservability } from '../runtime/observability.ts'
 import { type Fleet } from '../simulator/fleet.ts'
@@ -10,13 +10,13 @@ import { type Simulator } from '../simulator/simulator.ts'
 
 export interface Proof {
   readonly comparison: Comparison
-  /** Rows in the tables minus rows the receipts say, over the fleet's devices; 0 = every receipt's rows are there, once. */
-  readonly rowsBeyondReceipts: number
+  /** Of the fleet's devices. */
+  readonly balance: RowBalance
 }
 
 /** Does everything agree? */
-export function agrees ({ comparison, rowsBeyondReceipts }: Proof): boolean {
-  return comparison.agrees && rowsBeyondReceipts === 0
+export function agrees ({ comparison, balance }: Proof): boolean {
+  return comparison.agrees && balance.rowsMissing === 0 && balance.rowsBeyond === 0
 }
 
 /** Registers the fleet and its pairings, from an hour back: a recording played fast lies in the past. */
@@ -29,8 +29,7 @@ export async function prepareFleet (registry: DeviceRegistry, { devices, pairing
 export async function prove (database: Database, simulator: Simulator, sinceMs = 0): Promise<Proof> {
   const ids = simulator.fleet.devices.map(({ id }) => id)
   const comparison = await compareLedger(simulator.ledger.entries({ sinceMs }), storedMessages(database, ids, sinceMs), simulator.outstanding())
-  const { beyondReceipts: rowsBeyondReceipts } = await storedRows(database, ids)
-  return { comparison, rowsBeyondReceipts }
+  return { comparison, balance: balanceOf(await storedCounts(database, ids)) }
 }
 
 /** The hooks of `pulsegate simulate --database-url`: the same against a database that somebody else's Pulsegate writes to. */

@@ -6,7 +6,7 @@ import { count, millis } from './view/format.ts'
 export interface Result {
   readonly acknowledged: number
   readonly stored: number
-  /** Acknowledged, but neither stored nor in quarantine. */
+  /** Acknowledged, but neither stored nor in quarantine; and rows that receipts claim and the tables lack. */
   readonly missing: number
   /** Receipts beyond one a message, and rows beyond what the receipts say. */
   readonly duplicates: number
@@ -24,13 +24,13 @@ export interface VerdictInput extends Proof {
   readonly database: string
 }
 
-export function resultOf ({ comparison, rowsBeyondReceipts, latency, database }: VerdictInput): Result {
+export function resultOf ({ comparison, balance, latency, database }: VerdictInput): Result {
   const { acknowledged, stored, missing, duplicates, quarantined, samples, waves } = comparison
   return {
     acknowledged,
     stored,
-    missing: missing + Math.max(0, -rowsBeyondReceipts),
-    duplicates: duplicates + Math.max(0, rowsBeyondReceipts),
+    missing: missing + balance.rowsMissing,
+    duplicates: duplicates + balance.rowsBeyond,
     quarantined,
     samples,
     waves,
@@ -42,7 +42,7 @@ export function resultOf ({ comparison, rowsBeyondReceipts, latency, database }:
 
 /** The verdict as lines for a person. */
 export function verdictLines (input: VerdictInput): string[] {
-  const { comparison, rowsBeyondReceipts } = input
+  const { comparison, balance } = input
   const result = resultOf(input)
   const lines = [
     agrees(input)
@@ -54,7 +54,8 @@ export function verdictLines (input: VerdictInput): string[] {
   if (comparison.unacknowledged > 0) lines.push(`  stored, but the PUBACK did not get through yet: ${comparison.unacknowledged} (sent again at the next start, stored once)`)
   if (comparison.unexpected > 0) lines.push(`  stored, but never sent: ${comparison.unexpected}`)
   if (comparison.different > 0) lines.push(`  stored with another number of rows: ${comparison.different}`)
-  if (rowsBeyondReceipts !== 0) lines.push(`  rows in the tables beyond what the receipts say: ${rowsBeyondReceipts}`)
+  if (balance.rowsMissing > 0) lines.push(`  rows that receipts claim and the tables lack: ${balance.rowsMissing}`)
+  if (balance.rowsBeyond > 0) lines.push(`  rows in the tables that no receipt claims: ${balance.rowsBeyond}`)
   for (const { wrong, device, boot, seq } of comparison.examples.slice(0, 5)) lines.push(`    ${wrong}: device ${device} boot ${boot} seq ${seq}`)
   return lines
 }

@@ -92,11 +92,23 @@ export async function storedCounts (database: Database, devices: Iterable<string
   return counts
 }
 
-/** Sums of `storedCounts`; `beyondReceipts`: rows that are there minus rows that the receipts claim, 0 when all is well. */
-export async function storedRows (database: Database, devices: Iterable<string>): Promise<Omit<StoredCounts, 'device'> & { beyondReceipts: number }> {
-  const sum = { messages: 0, claimedSamples: 0, claimedWaves: 0, samples: 0, waves: 0, duplicates: 0 }
-  for (const counts of await storedCounts(database, devices)) {
-    for (const name of Object.keys(sum) as Array<keyof typeof sum>) sum[name] += counts[name]
+/** Rows in the tables against what the receipts claim. Both are 0 when every receipt's rows are there, once. */
+export interface RowBalance {
+  /** Claimed, and not there. */
+  readonly rowsMissing: number
+  /** There, and claimed by no receipt. */
+  readonly rowsBeyond: number
+}
+
+/** Taken for each device and table by itself, so that a row too many in one never hides a row too few in another. Pure. */
+export function balanceOf (counts: Iterable<StoredCounts>): RowBalance {
+  let rowsMissing = 0
+  let rowsBeyond = 0
+  for (const { samples, claimedSamples, waves, claimedWaves } of counts) {
+    for (const surplus of [samples - claimedSamples, waves - claimedWaves]) {
+      rowsMissing += Math.max(0, -surplus)
+      rowsBeyond += Math.max(0, surplus)
+    }
   }
-  return { ...sum, beyondReceipts: sum.samples + sum.waves - sum.claimedSamples - sum.claimedWaves }
+  return { rowsMissing, rowsBeyond }
 }

@@ -17,10 +17,11 @@ const good: Comparison = {
   waves: 40,
   examples: []
 }
+const balanced = { rowsMissing: 0, rowsBeyond: 0 }
 const about = { latency: { p50Ms: 2, p99Ms: 9 }, database: 'embedded' }
 
 test('ledger and database agree', async (t) => {
-  const input = { comparison: good, rowsBeyondReceipts: 0, ...about }
+  const input = { comparison: good, balance: balanced, ...about }
   t.ok(agrees(input))
   t.same(resultOf(input), {
     acknowledged: 100, stored: 101, missing: 0, duplicates: 0, quarantined: 0, samples: 250, waves: 40, p50Ms: 2, p99Ms: 9, database: 'embedded'
@@ -32,14 +33,15 @@ test('ledger and database agree', async (t) => {
 test('a missing message, a doubled row and a lost row are each a disagreement', async (t) => {
   const missing = { ...good, agrees: false, missing: 2, examples: [{ wrong: 'missing' as const, device: 'd', boot: 1n, seq: 7 }] }
   const cases = [
-    { comparison: missing, rowsBeyondReceipts: 0, ...about },
-    { comparison: good, rowsBeyondReceipts: 3, ...about },
-    { comparison: good, rowsBeyondReceipts: -1, ...about }
+    { comparison: missing, balance: balanced, ...about },
+    { comparison: good, balance: { rowsMissing: 0, rowsBeyond: 3 }, ...about },
+    { comparison: good, balance: { rowsMissing: 1, rowsBeyond: 0 }, ...about },
+    { comparison: good, balance: { rowsMissing: 2, rowsBeyond: 2 }, ...about }
   ]
   for (const input of cases) {
     t.notOk(agrees(input))
     t.match(verdictLines(input)[0], /DISAGREE/)
   }
-  t.match(cases.map(resultOf), [{ missing: 2, duplicates: 0 }, { missing: 0, duplicates: 3 }, { missing: 1, duplicates: 0 }])
-  t.match(verdictLines({ comparison: missing, rowsBeyondReceipts: 0, ...about }).join('\n'), /missing: device d boot 1 seq 7/)
+  t.match(cases.map(resultOf), [{ missing: 2, duplicates: 0 }, { missing: 0, duplicates: 3 }, { missing: 1, duplicates: 0 }, { missing: 2, duplicates: 2 }])
+  t.match(verdictLines({ comparison: missing, balance: balanced, ...about }).join('\n'), /missing: device d boot 1 seq 7/)
 })

@@ -45,7 +45,7 @@ test('the database away for 60 s: no device is disconnected, memory stays flat, 
   await until(() => simulator.stats().acknowledged > acknowledgedAtFirst)
   t.ok(await simulator.drain({ graceMs: 120_000 }), 'all of the backlog is acknowledged')
   t.equal((await readyz(service.healthServer.address.port)).status, 200)
-  t.match(await compare(), { agrees: true, missing: 0, duplicates: 0, rowsBeyondReceipts: 0 })
+  t.match(await compare(), { agrees: true, missing: 0, duplicates: 0, rowsMissing: 0, rowsBeyond: 0 })
 })
 
 async function readyz (port: number): Promise<{ status: number, text: string }> {

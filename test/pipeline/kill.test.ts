@@ -38,10 +38,10 @@ async function runWithKills (t: Test, acknowledgeEarly: boolean): Promise<Outcom
   await until(() => proof.simulator.stats().connected === proof.fleet.devices.length)
   if (!await proof.simulator.drain({ graceMs: 60_000 })) t.fail('not everything was acknowledged within a minute')
   await process.stop()
-  const { acknowledged, missing, duplicates, unexpected, different, rowsBeyondReceipts, examples } = await proof.compare()
+  const { acknowledged, missing, duplicates, unexpected, different, rowsMissing, rowsBeyond, examples } = await proof.compare()
   const { resent } = proof.simulator.stats()
   t.comment(`acknowledged ${acknowledged}, missing ${missing}, duplicates ${duplicates}, resent ${resent}`, examples.slice(0, 3))
-  return { acknowledged, missing, doubled: duplicates + different + Math.max(0, rowsBeyondReceipts), unexpected, resent }
+  return { acknowledged, missing: missing + rowsMissing, doubled: duplicates + different + rowsBeyond, unexpected, resent }
 }
 
 async function until (done: () => boolean): Promise<void> {
