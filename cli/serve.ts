@@ -9,6 +9,7 @@ import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
 import { type Database, openDatabase } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
+import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
@@ -16,7 +17,7 @@ import { startWorker, type Worker } from '../ingest/worker.ts'
 import { createDirectQueue } from '../queue/direct.ts'
 import { type QueueLimits } from '../queue/limits.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
-import { Health } from '../runtime/health.ts'
+import { type CheckResult, Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
@@ -85,8 +86,11 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
 
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
+  const heartbeat = startHeartbeat(database)
+  lifecycle.onClose('heartbeat', () => heartbeat.close())
   const health = new Health()
-  health.register('database', () => asCheck(path.worker.status()))
+  // the worker knows what it could not store; the heartbeat knows while there is nothing to store
+  health.register('database', () => asReady(path.worker.status().reason ?? heartbeat.fault))
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })
   lifecycle.onClose('health server', () => healthServer.close())
@@ -150,8 +154,8 @@ async function openPath (
   return { worker, broker }
 }
 
-function asCheck ({ ready, reason }: { ready: boolean, reason?: string | null }): { ready: boolean, reason?: string } {
-  return ready ? { ready } : { ready, reason: reason ?? 'the worker cannot store' }
+function asReady (fault: string | null): CheckResult {
+  return fault === null ? { ready: true } : { ready: false, reason: fault }
 }
 
 /** The database drops whole days; never one in which a message younger than `retentionMs` may lie. */

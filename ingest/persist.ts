@@ -6,7 +6,7 @@ import { Breaker, type BreakerState } from '../runtime/breaker.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { backoffMs, sleep } from '../runtime/retry.ts'
 import { PulsegateError } from '../runtime/errors.ts'
-import { classify, sqlStateOf } from './sqlstate.ts'
+import { classify, describeFault } from './sqlstate.ts'
 
 // the first retry is almost at once (a fail-over takes seconds, a deadlock nothing); two seconds keep the recovery short
 const backoff = { baseMs: 100, capMs: 2_000 }
@@ -62,7 +62,7 @@ export class Persist {
   #failed (error: unknown): void {
     this.#onRetry()
     const verdict = classify(error)
-    const fault = describe(error)
+    const fault = describeFault(error)
     if (fault === this.#fault) return
     this.#fault = fault
     // once per kind of fault, not once per attempt
@@ -75,12 +75,4 @@ export class Persist {
     this.#log.info({ fault: this.#fault }, 'storing again')
     this.#fault = null
   }
-}
-
-/** The fault by code and class, without the message, which may carry a value. */
-function describe (error: unknown): string {
-  const state = sqlStateOf(error)
-  if (state !== undefined) return `database: SQLSTATE ${state}`
-  const { code, name, message } = error as Error & { code?: string }
-  return `database: ${code ?? (name === 'Error' ? message : name)}`
 }

@@ -50,3 +50,11 @@ export function classify (error: unknown): Verdict {
   if (isMissingPartition(error)) return 'transient'
   return codes[code] ?? classes[code.slice(0, 2)] ?? 'stop'
 }
+
+/** The fault by code and class, without the message, which may carry a value. */
+export function describeFault (error: unknown): string {
+  const state = sqlStateOf(error)
+  if (state !== undefined) return `database: SQLSTATE ${state}`
+  const { code, name, message } = error as Error & { code?: string }
+  return `database: ${code ?? (name === 'Error' ? message : name)}`
+}

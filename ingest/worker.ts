@@ -73,7 +73,8 @@ class IngestWorker implements Worker {
   }
 
   #previousWrite: Promise<unknown> = Promise.resolve()
-  #writingSince: number | null = null
+  /** When each batch that is not stored yet was handed out, oldest first. */
+  readonly #unfinished: number[] = []
   #last = { commitMs: null as number | null, rows: 0, messages: 0 }
 
   constructor (options: WorkerOptions) {
@@ -119,16 +120,19 @@ class IngestWorker implements Worker {
   }
 
   #slow (): string | null {
-    if (this.#writingSince === null) return null
-    const forMs = performance.now() - this.#writingSince
+    const [since] = this.#unfinished
+    if (since === undefined) return null
+    const forMs = performance.now() - since
     return forMs < slowAfterMs ? null : `database: a batch has been waiting for ${Math.round(forMs / 1_000)} s`
   }
 
   /** Preparing begins at once, writing when the batch before is through: the place in line is taken before the first await. */
   #handle (batch: Batch): Promise<void> {
     const before = this.#previousWrite
+    this.#unfinished.push(performance.now())
     const prepared = this.#prepare(batch)
     const written = before.then(() => prepared).then((ready) => this.#write(batch, ready))
+      .finally(() => { this.#unfinished.shift() }) // they finish in their order
     this.#previousWrite = written.catch(() => {})
     return written
   }
@@ -149,7 +153,6 @@ class IngestWorker implements Worker {
     const { tracer } = this.#options.observability
     const span = tracer.startSpan('ingest.write', { attributes: { messages: envelopes.length, bytes, trigger } })
     const started = performance.now()
-    this.#writingSince = started
     const progress = newProgress(prepared)
     try {
       await this.#persist.until(() => this.#writer.write(prepared, progress))
@@ -159,7 +162,6 @@ class IngestWorker implements Worker {
       this.#lastSeen.note(prepared.columns)
       this.#freeColumns.push(prepared.columns)
     } finally {
-      this.#writingSince = null
       span.end()
     }
   }

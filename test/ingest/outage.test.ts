@@ -1,6 +1,7 @@
 // The database goes away: nothing is lost, nothing is acknowledged too early, and it heals without a restart.
 import { test } from 'tap'
 import { openDatabase } from '../../ingest/database.ts'
+import { startHeartbeat } from '../../ingest/heartbeat.ts'
 import { migrate } from '../../ingest/migrate.ts'
 import { quietObservability } from '../../runtime/observability.ts'
 import { count, ingestBench } from '../fixtures/ingest.ts'
@@ -72,4 +73,32 @@ test('a hard stop in an outage gives up at once and acknowledges nothing', async
   await worker.close(hard.signal)
   t.ok((await sent).every((error) => error !== null))
   t.equal(await count(bench.owner, 'receipt'), 0)
+})
+
+test('a server that hangs: not ready within seconds, whether a message waits for it or not', { timeout: 120_000 }, async (t) => {
+  const server = await ownServer(t)
+  await migrate(server.url, { log: quietObservability().log })
+  const bench = await ingestBench(t, { url: server.url })
+  const { send, worker } = bench.start()
+  await send(...messages(0, 10))
+  const database = openDatabase(server.url, { statementTimeoutMs: 2_000 })
+  t.teardown(() => database.close())
+  const heartbeat = startHeartbeat(database, { everyMs: 20, patienceMs: 200 })
+  t.teardown(() => heartbeat.close())
+  await until(() => heartbeat.fault === null)
+
+  await server.freeze()
+  const frozenAt = performance.now()
+  await until(() => heartbeat.fault !== null)
+  t.match(heartbeat.fault, /^database: no answer for /)
+  t.ok(worker.status().ready, 'the worker cannot know: nothing waits')
+  // what was asked of the device a second ago is stale by now: the batch hangs while it is prepared
+  await until(() => performance.now() - frozenAt > 1_100)
+  const sent = send(...messages(10, 20))
+  await until(() => !worker.status().ready)
+  t.match(worker.status().reason, /^database: a batch has been waiting for 1\d s/, 'long before its statement times out')
+  await server.thaw()
+  t.ok((await sent).every((error) => error === null), 'all is stored once it answers')
+  await until(() => heartbeat.fault === null)
+  t.match(worker.status(), { ready: true, reason: null })
 })
