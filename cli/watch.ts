@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
+const lookPatienceMs = 1_000
+
 interface Totals { readonly atMs: number, readonly rows: number, readonly messages: number, readonly batches: number }
 
 /** Shows a snapshot every `everyMs` until `signal` aborts. */
@@ -24,10 +26,13 @@ export async function watch ({ service, simulator, plotted, everyMs, show, signa
   let before = totals(service)
   let databaseBytes = 0
   let trace: Trace | null = null
+  let looking: ReturnType<typeof look> | null = null
   while (!signal.aborted) {
     await sleep(everyMs, signal).catch(() => {})
     const now = totals(service)
-    const looked = await look(service, plotted)
+    // one look at a time: a database that hangs must not collect them, nor stop the view
+    looking ??= look(service, plotted).finally(() => { looking = null })
+    const looked = await Promise.race([looking, sleep(lookPatienceMs, signal).then(() => null, () => null)])
     if (looked) ({ databaseBytes, trace } = looked)
     if (signal.aborted) return
     show({ ...numbers(service, simulator, before, now), elapsedMs: now.atMs - startedMs, databaseBytes, trace })
