@@ -9,8 +9,8 @@ export interface MaintenanceOptions {
   /** Its statement timeout bounds one step; 60 s or more is right. */
   readonly database: Database
   readonly observability: Observability
-  /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650; default 400. */
-  readonly retentionDays?: number
+  /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650. */
+  readonly retentionDays: number
   /** Rollups are at most this much behind, plus the time they take; default 15,000 ms. */
   readonly rollupEveryMs?: number
   /** Partitions ahead and retention; default one hour. */
@@ -30,7 +30,7 @@ export interface Maintenance {
 const marksPerCall = 200
 
 export function startMaintenance (options: MaintenanceOptions): Maintenance {
-  const { database, observability, retentionDays = 400, rollupEveryMs = 15_000, retainEveryMs = 3_600_000 } = options
+  const { database, observability, retentionDays, rollupEveryMs = 15_000, retainEveryMs = 3_600_000 } = options
   const stopping = new AbortController()
   const { log, meter } = observability
   const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })

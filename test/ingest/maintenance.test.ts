@@ -94,7 +94,7 @@ test('plain: making a partition does not wait for a writer', needsServices, asyn
 test('a failing database stops neither the timer nor closing', needsServices, async (t) => {
   const { url } = await temporaryDatabase(t, { edition: 'plain', migrated: false })
   const database = openDatabase(url)
-  const maintenance = startMaintenance({ database, observability: quietObservability(), rollupEveryMs: 5, retainEveryMs: 5 })
+  const maintenance = startMaintenance({ database, observability: quietObservability(), retentionDays: 90, rollupEveryMs: 5, retainEveryMs: 5 })
   await t.rejects(maintenance.rollUp(), { code: '42883' })
   await maintenance.close()
   await database.close()

@@ -18,7 +18,7 @@ const spo2 = 10
 async function fill (t: Test, edition: 'plain' | 'timescaledb-apache') {
   const { url } = await temporaryDatabase(t, { edition })
   const database = openDatabase(url)
-  const maintenance = startMaintenance({ database, observability: quietObservability(), rollupEveryMs: 600_000 })
+  const maintenance = startMaintenance({ database, observability: quietObservability(), retentionDays: 90, rollupEveryMs: 600_000 })
   t.teardown(async () => { await maintenance.close(); await database.close() })
   const patch = await storeDevice(database, { id: ids[0], kind: 'ecg-patch' })
   const oximeter = await storeDevice(database, { id: ids[1], kind: 'pulse-oximeter' })
