@@ -1,7 +1,8 @@
 // What the worker knows of devices, pairings and boots without asking each time. A batch names what it needs, what is
 // unknown or stale is asked for in one statement per kind, never one per message. Bounded: least recently used go first.
 //
-// States and pairings change: an answer is good for one second, so a suspension or a new pairing is seen within it. A
+// States and pairings change: an answer is good for one second, so a suspension is seen within it. An answer that would send a
+// message to quarantine is never taken from here: a device that has just been approved or paired must not lose its first second. A
 // boot's key and anchor never change: they are kept as long as there is room.
 import { LRUCache } from 'lru-cache'
 import { type DeviceState } from '../schemas/device.ts'
@@ -22,7 +23,7 @@ const maxEntries = 100_000
 export class Lookup {
   readonly #database: Database
   readonly #now: () => number
-  readonly #devices = new LRUCache<string, Fresh<KnownDevice | null>>({ max: maxEntries })
+  readonly #devices = new LRUCache<string, Fresh<KnownDevice>>({ max: maxEntries })
   readonly #pairings = new LRUCache<string, Fresh<readonly Period[]>>({ max: maxEntries })
   readonly #boots = new LRUCache<string, KnownBoot>({ max: maxEntries })
 
@@ -38,14 +39,13 @@ export class Lookup {
     const nowMs = this.#now()
     for (const id of ids) {
       const entry = this.#devices.get(id)
-      if (entry === undefined || entry.untilMs <= nowMs) asked.push(id)
-      else if (entry.value !== null) known.set(id, entry.value)
+      if (entry === undefined || entry.untilMs <= nowMs || entry.value.state !== 'active') asked.push(id)
+      else known.set(id, entry.value)
     }
     if (asked.length === 0) return known
     const { rows } = await this.#database.query<{ id: string, key: number, state: DeviceState }>(
       'SELECT id, key, state FROM device WHERE id = ANY($1::uuid[])', [asked])
     const untilMs = nowMs + goodForMs
-    for (const id of asked) this.#devices.set(id, { value: null, untilMs })
     for (const { id, key, state } of rows) {
       this.#devices.set(id, { value: { key, state }, untilMs })
       known.set(id, { key, state })
@@ -60,7 +60,7 @@ export class Lookup {
     const nowMs = this.#now()
     for (const pair of pairs) {
       const entry = this.#pairings.get(pair)
-      if (entry === undefined || entry.untilMs <= nowMs) asked.set(pair, [])
+      if (entry === undefined || entry.untilMs <= nowMs || entry.value.length === 0) asked.set(pair, [])
       else known.set(pair, entry.value)
     }
     if (asked.size === 0) return known
