@@ -17,7 +17,7 @@ export interface BootCompleteness {
   /** Messages stored whose time lies in the interval. */
   readonly received: number
   readonly missingCount: number
-  /** Seqs that are neither stored nor in quarantine, ascending. */
+  /** Seqs that are neither stored nor in quarantine, ascending; those whose next message lies in the interval. */
   readonly missing: readonly SeqRange[]
   readonly quarantined: number
 }
