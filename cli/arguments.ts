@@ -22,3 +22,9 @@ export function wholeNumber (low: number, high: number): (text: string) => numbe
     return value
   }
 }
+
+/** The URL of a broker: `mqtts://host[:port]`. */
+export function brokerUrl (text: string): string {
+  if (URL.canParse(text) && new URL(text).protocol === 'mqtts:' && new URL(text).hostname !== '') return text
+  throw new InvalidArgumentError('Write mqtts://host or mqtts://host:port.')
+}

@@ -26,7 +26,7 @@ function list (print: Print): Command {
 }
 
 function pair (print: Print): Command {
-  return subcommand('pair', 'Let a gateway publish for a sensor; ends the sensor\'s pairing with another gateway.')
+  return subcommand('pair', 'Let a gateway publish for a sensor; ends the sensor\'s pairing with another gateway, registers the sensor if it is new.')
     .addArgument(deviceArgument('gateway')).addArgument(deviceArgument('sensor'))
     .option('--from <time>', 'from then on (default: now): a time, or how long ago such as 24h', parseTime)
     .action(async (gateway: string, sensor: string, options: JsonOption & { from?: number }, command: Command) => {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command } from 'commander'
 import { type Database, openDatabase } from '../ingest/database.ts'
+import { describeFault } from '../ingest/sqlstate.ts'
 import { databaseName, databaseUser } from '../ingest/embedded/cluster.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { addSettings, configOf } from './options.ts'
@@ -15,11 +16,15 @@ export function addDatabaseOptions (command: Command): Command {
   return addSettings(command, names)
 }
 
-/** Runs `work` on the database that `command` names. Error CONFIG_INVALID when none is named and none is running. */
+/** Runs `work` on the database that `command` names. Errors: CONFIG_INVALID when none is named and none was ever there, DATABASE_UNREACHABLE. */
 export async function withDatabase<T> (command: Command, work: (database: Database) => Promise<T>): Promise<T> {
   const { databaseUrl, data } = configOf(command, names)
   const database = openDatabase(databaseUrl ?? await embeddedUrl(join(data, 'postgres')), { applicationName: `pulsegate ${command.name()}`, poolSize: 2 })
   try {
+    await database.query('SELECT 1').catch((cause: Error) => {
+      const remedy = databaseUrl === undefined ? `: no \`pulsegate up\` runs with the data folder ${data}; start it, or give --database-url` : ''
+      throw new PulsegateError('DATABASE_UNREACHABLE', `cannot connect to the database (${describeFault(cause)})${remedy}`, { cause })
+    })
     return await work(database)
   } finally {
     await database.close()

@@ -138,6 +138,8 @@ async function openPath (
   const queue = createDirectQueue(options.queue ?? {}, observability)
   const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
   lifecycle.onClose('worker', (hard) => worker.close(hard))
+  // the worker ends with its queue, also when the broker never came up
+  lifecycle.onClose('queue', (hard) => queue.close(hard))
   const broker = await startBroker({
     ...options.mqtt,
     tls: { keyFile: paths.serverKey, certFile: paths.serverCertificate, caFile: paths.ca, crlFiles: [paths.issuingCrl, paths.rootCrl] },

@@ -4,7 +4,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { openAuthority } from '../certs/authority.ts'
+import { type Authority, openAuthority } from '../certs/authority.ts'
+import { PulsegateError } from '../runtime/errors.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { createLogger } from '../runtime/log.ts'
 import { quietObservability } from '../runtime/observability.ts'
@@ -16,7 +17,8 @@ import { type Comparison } from '../simulator/ledger-compare.ts'
 import { createPlayback, type Playback } from '../simulator/playback.ts'
 import { startSimulator, type Simulator } from '../simulator/simulator.ts'
 import { readWfdb } from '../simulator/wfdb.ts'
-import { above0, duration, wholeNumber } from './arguments.ts'
+import { above0, brokerUrl, duration, wholeNumber } from './arguments.ts'
+import { thenClose } from './closing.ts'
 import { playbackLines, progressLine, simulateResult, summaryLines } from './simulate-text.ts'
 
 /** What needs a database, composed by main: without these the command has no --database-url. */
@@ -51,7 +53,7 @@ const progressEveryMs = 5_000
 export function simulateCommand (hooks?: SimulateHooks): Command {
   const command = new Command('simulate')
     .description('Run simulated devices, or play a recording, against a Pulsegate.')
-    .option('--url <url>', 'the broker', 'mqtts://127.0.0.1:8883')
+    .option('--url <url>', 'the broker', brokerUrl, 'mqtts://127.0.0.1:8883')
     .option('--data <directory>', 'where keys, outbox and ledger are kept, in simulate/<seed>/', '.pulsegate')
     .option('--certs <directory>', 'certificate authority to enrol with (default: certs/ in --data)')
     .option('--ca <file>', 'CAs the broker is checked against (default: ca.pem of --certs)')
@@ -81,18 +83,19 @@ More in docs/simulator.md.`)
 }
 
 /** Runs to the end; the exit code: 0 everything acknowledged and, if compared, agreeing. */
-async function simulate (options: Options, hooks?: SimulateHooks): Promise<0 | 1> {
+async function simulate (options: Options, hooks?: SimulateHooks): Promise<number> {
   const log = createLogger({ level: options.logLevel })
   const lifecycle = new Lifecycle({ log })
   const forgetSignals = handleSignals({ lifecycle, log })
   const say = (lines: readonly string[]): void => { if (!options.json) process.stdout.write(lines.map((line) => `${line}\n`).join('')) }
-  try {
+  return await thenClose(lifecycle, async () => {
     const playback = options.wfdb === undefined ? undefined : await openPlayback(options.wfdb, options)
     if (playback) say(playbackLines(playback))
     const fleet = createFleet({ seed: options.seed, ...fleetSize(options, playback) })
+    const authority = await openIssuer(options)
     if (hooks && options.databaseUrl !== undefined) await hooks.prepare(fleet, options.databaseUrl)
     else if (fleet.pairings.length > 0) say(['Relayed sensors are quarantined until they are paired: pulsegate devices pair <gateway> <sensor>', ...fleet.pairings.map(({ gateway, sensor }) => `  ${gateway} ${sensor}`)])
-    const simulator = await start(options, fleet, playback)
+    const simulator = await start(options, authority, fleet, playback)
     lifecycle.onClose('simulator', async () => simulator.close())
     const drained = await run(simulator, options, lifecycle, say)
     const comparison = hooks && options.databaseUrl !== undefined ? await hooks.compare(simulator, options.databaseUrl) : null
@@ -100,10 +103,7 @@ async function simulate (options: Options, hooks?: SimulateHooks): Promise<0 | 1
     if (options.json) process.stdout.write(`${JSON.stringify(simulateResult(outcome))}\n`)
     else say(summaryLines(outcome))
     return drained && (comparison?.agrees ?? true) ? 0 : 1
-  } finally {
-    await lifecycle.close()
-    forgetSignals()
-  }
+  }).finally(forgetSignals)
 }
 
 /** Runs until it is over, then drains; true when everything was acknowledged. */
@@ -119,9 +119,19 @@ async function run (simulator: Simulator, options: Options, lifecycle: Lifecycle
   }
 }
 
-async function start (options: Options, fleet: Fleet, playback: Playback | undefined): Promise<Simulator> {
+/** The authority that the broker trusts; a new one would be of no use. */
+async function openIssuer ({ certs, data }: Options): Promise<Authority> {
+  const directory = certs ?? join(data, 'certs')
+  try {
+    return await openAuthority(directory)
+  } catch (error) {
+    if (!(error instanceof PulsegateError) || error.code !== 'CERTS_AUTHORITY_MISSING') throw error
+    throw new PulsegateError('CERTS_AUTHORITY_MISSING', `there is no certificate authority in ${directory}: start \`pulsegate up\` first, or name the folder of the one that the broker trusts with --certs`, { cause: error })
+  }
+}
+
+async function start (options: Options, authority: Authority, fleet: Fleet, playback: Playback | undefined): Promise<Simulator> {
   const directory = join(options.data, 'simulate', String(options.seed))
-  const authority = await openAuthority(options.certs ?? join(options.data, 'certs'))
   return startSimulator({
     url: options.url,
     ca: await readFile(options.ca ?? authority.paths.ca, 'utf8'),

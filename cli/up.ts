@@ -1,14 +1,16 @@
 // `pulsegate up`: everything in one process, with a simulated ward. Steps: configuration, serve, ward, view, until a signal
 // or --for; then drain the devices, compare their ledger with the database, print the verdict, release everything.
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { PulsegateError } from '../runtime/errors.ts'
 import { createLogger, logFileDestination } from '../runtime/log.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
 import { sleep } from '../runtime/retry.ts'
 import { handleSignals } from '../runtime/signals.ts'
 import { startTelemetry } from '../runtime/telemetry.ts'
+import { thenClose } from './closing.ts'
 import { lookFurther, startedLines } from './hints.ts'
 import { configOf } from './options.ts'
 import { agrees, prove } from './proof.ts'
@@ -41,7 +43,7 @@ export function upCommand (): Command {
 /** Runs until asked to stop; the exit code says whether ledger and database agree. */
 async function up (config: UpConfig, flags: UpFlags): Promise<number> {
   const live = process.stdout.isTTY && !flags.json
-  mkdirSync(config.data, { recursive: true, mode: 0o755 })
+  makeDataFolder(config.data)
   const logFile = join(config.data, 'pulsegate.log')
   // a log line in the middle of the live view would tear it
   const log = createLogger({ level: config.logLevel, ...(live && { destination: logFileDestination(logFile) }) })
@@ -50,16 +52,51 @@ async function up (config: UpConfig, flags: UpFlags): Promise<number> {
   // progress belongs to standard output, except where that is kept for the one JSON line
   const say = (line: string): void => { (flags.json ? process.stderr : process.stdout).write(`${line}\n`) }
   try {
-    const playback = await openPlayback(flags)
-    say('starting: database, certificates, broker, devices …')
+    return await thenClose(lifecycle, async () => {
+      const playback = await openPlayback(flags)
+      say('starting: database, certificates, broker, devices …')
+      const started = await start({ config, flags, playback, lifecycle, log })
+      if (started === null) {
+        say('stopped before everything was up: nothing was sent')
+        return 0
+      }
+      const { service, ward } = started
+      for (const line of startedLines(service, live ? logFile : null)) say(line)
+      await show(service, ward, lifecycle, live, say, flags.for)
+      return ward === null ? 0 : await conclude(service, ward, config, flags, lifecycle, say)
+    })
+  } finally {
+    restoreSignals()
+  }
+}
+
+interface Start {
+  readonly config: UpConfig
+  readonly flags: UpFlags
+  readonly playback: Awaited<ReturnType<typeof openPlayback>>
+  readonly lifecycle: Lifecycle
+  readonly log: Logger
+}
+
+/** Null when it was asked to stop before everything was up. */
+async function start ({ config, flags, playback, lifecycle, log }: Start): Promise<{ service: Service, ward: Ward | null } | null> {
+  try {
     const { service, observability } = await open(config, lifecycle, log)
     const ward = flags.simulator ? await startWard({ service, config, flags, playback, lifecycle, observability }) : null
-    for (const line of startedLines(service, live ? logFile : null)) say(line)
-    await show(service, ward, lifecycle, live, say, flags.for)
-    return ward === null ? 0 : await conclude(service, ward, config, flags, lifecycle, say)
-  } finally {
-    await lifecycle.close()
-    restoreSignals()
+    return { service, ward }
+  } catch (error) {
+    if (!lifecycle.stopping.aborted) throw error
+    log.debug({ err: error }, 'stopped while starting') // such as initdb, which the same Ctrl-C has ended
+    return null
+  }
+}
+
+function makeDataFolder (path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+    accessSync(path, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new PulsegateError('CONFIG_INVALID', `--data ${path} cannot be used as a folder (${(cause as NodeJS.ErrnoException).code ?? 'unknown'}): name one that this user may write`, { cause })
   }
 }
 

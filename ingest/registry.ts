@@ -33,7 +33,10 @@ export interface DeviceRegistry {
   admit (id: string, signal: AbortSignal): Promise<Admission>
   /** Registers those that are not known yet; leaves the others as they are. Gives how many were new. */
   register (devices: readonly NewDevice[]): Promise<number>
-  /** From `fromMs` on the sensor speaks through `gateway`; an open pairing with another gateway ends then. */
+  /**
+   * From `fromMs` on the sensor speaks through `gateway`; an open pairing with another gateway ends then. The gateway must be
+   * registered; a sensor that is not becomes so, as active.
+   */
   pair (gateway: string, sensor: string, fromMs?: number): Promise<void>
   setState (id: string, state: DeviceState): Promise<void>
   /** All devices, by id. */
@@ -106,13 +109,21 @@ class DatabaseRegistry implements DeviceRegistry {
     const from = new Date(fromMs)
     try {
       await this.#database.transaction(async (client) => {
-        const { rows } = await client.query<{ id: string, key: number }>('SELECT id, key FROM device WHERE id = ANY($1::uuid[])', [[gateway, sensor]])
+        const find = async (): Promise<Array<{ id: string, key: number }>> =>
+          (await client.query<{ id: string, key: number }>('SELECT id, key FROM device WHERE id = ANY($1::uuid[])', [[gateway, sensor]])).rows
+        let rows = await find()
         const keyOf = (id: string): number => {
           const row = rows.find((device) => device.id === id)
           if (row === undefined) throw new PulsegateError('DEVICE_UNKNOWN', `device ${id} is not registered: it registers when it first connects, or with its certificate`)
           return row.key
         }
-        const keys = [keyOf(gateway), keyOf(sensor)]
+        const gatewayKey = keyOf(gateway)
+        // a relayed sensor never connects, so it cannot register itself: whoever pairs it vouches for it
+        if (!rows.some(({ id }) => id === sensor)) {
+          await client.query("INSERT INTO device (id, state) VALUES ($1, 'active') ON CONFLICT (id) DO NOTHING", [sensor])
+          rows = await find()
+        }
+        const keys = [gatewayKey, keyOf(sensor)]
         const { rowCount } = await client.query('SELECT FROM pairing WHERE gateway = $1 AND sensor = $2 AND period @> $3::timestamptz AND upper_inf(period)', [...keys, from])
         if (rowCount !== 0) return
         await client.query('UPDATE pairing SET period = tstzrange(lower(period), $2) WHERE sensor = $1 AND period @> $2::timestamptz AND lower(period) < $2', [keys[1], from])

@@ -30,7 +30,9 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.match(await run(quarantineCommand, 'replay', String(relay?.id)), /stored/)
   t.match(await run(quarantineCommand, 'list', '--publisher', deviceId(1)), /not-cbor/)
   await t.rejects(run(quarantineCommand, 'replay'), { code: 'CONFIG_INVALID' })
-  await t.rejects(run(devicesCommand, 'pair', deviceId(1), deviceId(77)), { code: 'DEVICE_UNKNOWN' })
+  await t.rejects(run(devicesCommand, 'pair', deviceId(77), deviceId(1)), { code: 'DEVICE_UNKNOWN' }, 'a gateway must have been seen')
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(78)), /speaks for/)
+  t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(78)} +active`), 'a relayed sensor never connects: pairing registers it')
 
   t.match(await run(completenessCommand, deviceId(1)), /0\.\.4 +2 +3 +0 +1\.\.3/)
   const { boots } = JSON.parse(await run(completenessCommand, deviceId(1), '--json')) as { boots: unknown[] }
