@@ -132,7 +132,7 @@ function server (print: Print): Command {
 
 function subcommand (name: string, description: string, examples: readonly string[]): Command {
   return new Command(name).description(description)
-    .option('--dir <directory>', 'where the authority is kept', '.pulsegate/certs')
+    .addOption(new Option('--dir <directory>', 'where the authority is kept').default('.pulsegate/certs').env('PULSEGATE_CERTS'))
     .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  pulsegate certs ${line}`).join('\n')}`)
 }

@@ -22,7 +22,8 @@ export function progressLine (elapsedMs: number, stats: SimulatorStats): string 
     `outstanding ${count(stats.outstanding)}`,
     latencyText(stats),
     ...(stats.resent > 0 ? [`resent ${count(stats.resent)}`] : []),
-    ...(stats.dropped > 0 ? [`dropped ${count(stats.dropped)}`] : [])
+    ...(stats.dropped > 0 ? [`dropped ${count(stats.dropped)}`] : []),
+    ...(stats.connected < stats.connections && stats.disconnected !== null ? [stats.disconnected] : [])
   ].join('  ')
 }
 
@@ -39,7 +40,10 @@ export function summaryLines ({ stats, drained, comparison, ledgerFile }: Simula
     `ledger: ${ledgerFile}`
   ]
   if (stats.dropped > 0) lines.push(`dropped ${count(stats.dropped)}: the outbox was full; their seq is a gap that the database shows`)
-  if (!drained) lines.push(`NOT acknowledged: ${count(stats.outstanding)}. They are kept and sent at the next start.`)
+  if (!drained) {
+    lines.push(`NOT acknowledged: ${count(stats.outstanding)}. They are kept and sent at the next start.`)
+    if (stats.disconnected !== null) lines.push(`${stats.connected} of ${stats.connections} connections stand; the latest that does not: ${stats.disconnected}`)
+  }
   if (comparison) {
     const { agrees, stored, missing, duplicates, different, unexpected, quarantined } = comparison
     lines.push(agrees

@@ -36,6 +36,7 @@ export function upCommand (): Command {
     .description('Everything in one process: database, broker, worker and a simulated ward. Ctrl-C drains and compares.')
     .addHelpText('after', examples)
     .action(async (flags: UpFlags, command: Command) => {
+      if (flags.json && !flags.simulator) command.error("error: --json prints how the simulator's ledger and the database compare; it cannot go with --no-simulator", { exitCode: 2 })
       process.exitCode = await up(configOf(command, upSettings), flags)
     })
 }

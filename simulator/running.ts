@@ -26,6 +26,7 @@ export class Running implements ConnectionListener {
   readonly #unsent = new Set<DeviceConnection>()
   readonly #latency = new LatencyHistogram()
   readonly #throughput = new Throughput()
+  #disconnected: string | null = null
   readonly #counts = { made: 0, sent: 0, resent: 0, connected: 0 }
   readonly #stopObserving: () => void
   readonly #startedMs: number
@@ -61,6 +62,7 @@ export class Running implements ConnectionListener {
       devices: routines.length,
       connections: this.#connections.size,
       ...this.#counts,
+      disconnected: this.#disconnected,
       ...ledger.counts,
       outstanding: outbox.messages,
       messagesPerS: this.#throughput.perSecond(this.wheel.nowMs),
@@ -109,11 +111,13 @@ export class Running implements ConnectionListener {
 
   onConnected (id: string): void {
     this.#counts.connected++
+    if (this.#counts.connected === this.#connections.size) this.#disconnected = null
     this.#parts.observability.log.debug({ device: id }, 'device connected')
   }
 
   onDisconnected (id: string, wasConnected: boolean, reason: string): void {
     if (wasConnected) this.#counts.connected--
+    this.#disconnected = reason
     this.#parts.observability.log.debug({ device: id, reason }, 'device disconnected')
   }
 

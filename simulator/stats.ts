@@ -8,6 +8,8 @@ export interface SimulatorStats {
   /** Connections there are, and how many stand (CONNACK 0). */
   readonly connections: number
   readonly connected: number
+  /** Why the latest connection ended or did not come about; null while all stand. */
+  readonly disconnected: string | null
   /** Messages made since the start, births included. */
   readonly made: number
   /** PUBLISHes written, resends included. */

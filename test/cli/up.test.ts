@@ -2,6 +2,7 @@
 // Ctrl-C that drains and compares. On the embedded database, without anything beforehand.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,4 +73,27 @@ test('what is wrong with the configuration is said at once, with exit code 78; a
   t.match(faulty.stderr, /--pool-size/)
   t.equal((await up('.pulsegate-never', '--nope').ended).code, 2)
   t.equal((await up('.pulsegate-never', '--for', 'soon').ended).code, 2)
+  t.equal((await up('.pulsegate-never', '--json', '--no-simulator').ended).code, 2)
+})
+
+test('a port that is taken is told at once, with the remedy', async (t) => {
+  const data = await mkdtemp(join(tmpdir(), 'pulsegate-up-'))
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(async () => { taken.close(); await rm(data, { recursive: true, force: true }) })
+  const { port } = taken.address() as AddressInfo
+  const { code, stderr } = await up(data, '--mqtt-port', String(port), '--log-level', 'info').ended
+  t.equal(code, 1)
+  t.match(stderr, new RegExp(`PORT_UNAVAILABLE: the broker cannot listen on .*:${port}`))
+  t.notMatch(stderr, /left behind|Unexpected/, 'everything that was open already is released')
+})
+
+test('asked to stop while it starts, it stops and calls that no failure', async (t) => {
+  const data = await mkdtemp(join(tmpdir(), 'pulsegate-up-'))
+  t.teardown(() => rm(data, { recursive: true, force: true }))
+  const { child, ended } = up(data)
+  child.stdout?.once('data', () => child.kill('SIGINT')) // "starting: database, …"
+  const { code, stdout } = await ended
+  t.equal(code, 0)
+  t.match(stdout, /stopped before everything was up/)
 })
