@@ -42,7 +42,6 @@ export class Control {
         const front = frontOf(client)
         this.#hellos.set(front, helloOf(packet))
         packet.keepalive = 0
-        if (packet.protocolVersion !== 3 && packet.protocolVersion !== 4) front.deny('protocol-version', { version: packet.protocolVersion })
         done(null, true) // always: an answer of no here would leave the socket open without a CONNACK
       },
       authenticate: (client, _username, _password, done) => {
@@ -154,6 +153,6 @@ function frontOf (client: Client): Front {
 }
 
 function helloOf (packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): Hello {
-  const { clientId, protocolVersion = 4, keepalive = 0, will } = packet
-  return { clientId, protocolVersion, keepaliveS: keepalive, will: will === undefined ? null : { topic: will.topic, qos: will.qos ?? 0, retain: will.retain ?? false } }
+  const { clientId, keepalive = 0, will } = packet
+  return { clientId, keepaliveS: keepalive, will: will === undefined ? null : { topic: will.topic, qos: will.qos ?? 0, retain: will.retain ?? false } }
 }

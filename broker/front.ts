@@ -11,7 +11,7 @@ import { Inlet } from './inlet.ts'
 import { lateness, type Times } from './lateness.ts'
 import { UplinkTopics } from './publish.ts'
 import { type RefusalReason } from './refusals.ts'
-import { disposition, packetType, pingresp, publishOverheadBytes } from './packets.ts'
+import { connackVersion, disposition, packetType, pingresp, protocolLevel, publishOverheadBytes } from './packets.ts'
 import { stop } from './stops.ts'
 import { Uplink, type UplinkHost, type UplinkServices } from './uplink.ts'
 
@@ -126,7 +126,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   frame (buffer: Buffer, start: number, body: number, end: number): void {
     this.since.heard = this.#services.counters.nowMs
     const type = (buffer[start] as number) >> 4
-    if (type !== packetType.publish || this.stage !== 'connected') return this.#control(type, buffer, start, end)
+    if (type !== packetType.publish || this.stage !== 'connected') return this.#control(type, buffer, start, body, end)
     const fault = this.uplink.take(buffer, start, body, end)
     if (fault !== null) return this.refuse(fault)
     if (this.uplink.full) this.#inlet.stop(stop.room)
@@ -181,9 +181,14 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   }
 
   /** Everything that is not an uplink PUBLISH of a connected device. */
-  #control (type: number, buffer: Buffer, start: number, end: number): void {
+  #control (type: number, buffer: Buffer, start: number, body: number, end: number): void {
     const what = disposition(type, this.stage)
     if (what === 'greet') {
+      const level = protocolLevel(buffer, body, end)
+      if (level !== null && level !== 4) { // [MQTT-3.1.2-2]; no protocol name of ours: Aedes calls it malformed
+        this.#write(connackVersion)
+        return this.refuse('protocol-version', { level })
+      }
       this.stage = 'connecting'
       this.#inlet.stop(stop.connack)
       this.#pass(buffer, start, end)

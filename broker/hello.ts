@@ -13,7 +13,6 @@ export interface Will {
 
 export interface Hello {
   readonly clientId: string
-  readonly protocolVersion: number
   /** Seconds; 0: the client asks for none. */
   readonly keepaliveS: number
   readonly will: Will | null
@@ -21,7 +20,6 @@ export interface Hello {
 
 /** Why this CONNECT is refused, or null. */
 export function helloFault (hello: Hello, id: string, limits: Limits): RefusalReason | null {
-  if (hello.protocolVersion !== 4 && hello.protocolVersion !== 3) return 'protocol-version'
   if (hello.clientId !== id) return 'client-id'
   if (hello.keepaliveS === 0 ? limits.keepaliveZero === 'refuse' : hello.keepaliveS > limits.maxKeepaliveS) return 'keepalive-out-of-range'
   if (hello.will !== null && (hello.will.retain || hello.will.qos > 1 || uplinkKindOf(hello.will.topic, id) === null)) return 'will'

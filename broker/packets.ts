@@ -7,6 +7,20 @@ export const packetType = {
   connect: 1, connack: 2, publish: 3, puback: 4, pubrec: 5, pubrel: 6, pubcomp: 7, subscribe: 8, suback: 9, unsubscribe: 10, unsuback: 11, pingreq: 12, pingresp: 13, disconnect: 14
 } as const
 
+/** "Unacceptable protocol version" (MQTT 3.1.1, 3.2.2.3), which other versions understand too. */
+export const connackVersion = Buffer.from([packetType.connack << 4, 2, 0, 1])
+
+/**
+ * The protocol level of a CONNECT whose body starts at `body`, when its protocol name is one that MQTT has had: MQTT (3.1.1: level 4)
+ * or MQIsdp (3.1: level 3). Null: it is no MQTT. [MQTT-3.1.2-1]
+ */
+export function protocolLevel (buffer: Buffer, body: number, end: number): number | null {
+  const nameEnd = body + 2 + (end - body < 2 ? 0 : buffer.readUInt16BE(body))
+  if (nameEnd >= end) return null
+  const name = buffer.toString('latin1', body + 2, nameEnd)
+  return name === 'MQTT' || name === 'MQIsdp' ? buffer[nameEnd] ?? null : null
+}
+
 export const pingresp = Buffer.from([packetType.pingresp << 4, 0])
 
 /** Most bytes around a PUBLISH's topic and payload: fixed header, topic length, packet id. */

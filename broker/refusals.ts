@@ -33,7 +33,7 @@ export const refusals = {
   draining: { stage: 'connect', meaning: 'the broker is stopping' },
   'connect-timeout': { stage: 'connect', meaning: 'CONNECT was not complete and answered in time' },
   'not-connect': { stage: 'connect', meaning: 'the first packet was not CONNECT' },
-  'protocol-version': { stage: 'connect', meaning: 'MQTT 5 or an unknown version; 3.1.1 and 3.1 are spoken' },
+  'protocol-version': { stage: 'connect', meaning: 'another version than MQTT 3.1.1; answered with CONNACK 1' },
   'client-id': { stage: 'connect', meaning: 'the client id is not the id in the certificate' },
   'keepalive-out-of-range': { stage: 'connect', meaning: 'the keepalive is above the limit, or 0 where that is refused' },
   will: { stage: 'connect', meaning: 'the will is retained, QoS 2, or not on an uplink topic of its own device' },

@@ -96,10 +96,19 @@ test('a CONNECT that asks for what it may not have is answered and closed, and n
     await client.closed
     refusedFor(t, house, state)
   }
-  const five = await tls(await pki.device())
-  five.send(five.connect({ protocolVersion: 5 }))
-  await five.closed
-  refusedFor(t, house, 'protocol-version')
+  const levelAt = 8 // fixed header of two bytes, the length of the name, MQTT
+  for (const [what, hello] of [
+    ['MQTT 5', (c: RawClient) => c.connect({ protocolVersion: 5 })],
+    ['MQTT 3.1', (c: RawClient) => c.connect({ protocolId: 'MQIsdp', protocolVersion: 3 })],
+    ...[2, 6, 0x84].map((level) => [`level ${level}`, (c: RawClient) => { const bytes = c.connect(); bytes[levelAt] = level; return bytes }] as const)
+  ] as const) {
+    const before = broker.stats().refused['protocol-version'] ?? 0
+    const client = await tls(await pki.device())
+    client.send(hello(client), client.publish(1))
+    t.equal((await client.next('connack')).returnCode, 1, what)
+    await client.closed
+    refusedFor(t, house, 'protocol-version', before + 1)
+  }
   t.equal(queue.all.length, 0, 'none of the publishes sent along was taken')
   victim.send(victim.publish(1))
   t.strictSame(await victim.acked(1), [1], 'the session of the device that was impersonated lives on')

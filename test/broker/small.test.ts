@@ -73,12 +73,10 @@ test('what the clock demands of a connection', (t) => {
 test('a CONNECT is judged by what it says of itself', (t) => {
   const id = '0b4e1f6a-6c1a-4d5c-9a54-2f1de7a2c101'
   const other = '0b4e1f6a-6c1a-4d5c-9a54-2f1de7a2c102'
-  const hello: Hello = { clientId: id, protocolVersion: 4, keepaliveS: 60, will: null }
+  const hello: Hello = { clientId: id, keepaliveS: 60, will: null }
   const will = { topic: `v1/${id}/telemetry`, qos: 1, retain: false }
   const judge = (more: Partial<Hello>, limits = defaultLimits) => helloFault({ ...hello, ...more }, id, limits)
   t.equal(judge({}), null)
-  t.equal(judge({ protocolVersion: 3 }), null)
-  t.equal(judge({ protocolVersion: 5 }), 'protocol-version')
   t.equal(judge({ clientId: other }), 'client-id')
   t.equal(judge({ clientId: id.toUpperCase() }), 'client-id')
   t.equal(judge({ clientId: '' }), 'client-id')
