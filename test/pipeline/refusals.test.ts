@@ -87,6 +87,7 @@ const forbidden: Forbidden[] = [
   { name: 'telemetry of another device', reason: 'topic-foreign', publish: { topic: (_, other) => `v1/${other}/telemetry` } },
   { name: 'its own command topic', reason: 'topic-foreign', publish: { topic: (own) => `v1/${own}/command` } },
   { name: 'a topic that is none of ours', reason: 'topic-unknown', publish: { topic: () => 'hospital/ward/7' } },
+  { name: 'a wildcard', reason: 'topic-wildcard', publish: { topic: (own) => `v1/${own}/+` } },
   { name: '$SYS', reason: 'topic-sys', publish: { topic: () => '$SYS/broker/clients' } },
   { name: 'retained telemetry', reason: 'retain', publish: { topic: (own) => `v1/${own}/telemetry`, retain: true } },
   { name: 'QoS 2', reason: 'qos2', publish: { topic: (own) => `v1/${own}/telemetry`, qos: 2 } }
@@ -132,6 +133,7 @@ test('a will on a foreign topic, retained or not, is refused at CONNECT', async 
   const victim = await running.connect()
   const wills: Array<NonNullable<IClientOptions['will']>> = [
     { topic: `v1/${victim.id}/telemetry`, payload: telemetry(9), qos: 1, retain: false },
+    { topic: `v1/${victim.id}/telemetry`, payload: telemetry(9), qos: 1, retain: true },
     { topic: 'anything', payload: Buffer.from('x'), qos: 0, retain: false },
     { topic: '$SYS/will', payload: Buffer.from('x'), qos: 1, retain: false }
   ]
