@@ -10,6 +10,9 @@ const signals = ['SIGINT', 'SIGTERM'] as const
 /** After the second signal, how long releases have before the process exits under them. */
 const hardExitAfterMs = 1_000
 
+// Ctrl-C reaches the whole process group, and npm passes its own on: one key press, two signals a few ms apart.
+const echoWithinMs = 300
+
 export interface SignalOptions {
   readonly lifecycle: Lifecycle
   readonly log: Logger
@@ -20,8 +23,13 @@ export interface SignalOptions {
 /** Takes over the process's signals and uncaught errors. Returns a function that gives them back. */
 export function handleSignals ({ lifecycle, log, exit = (code) => process.exit(code) }: SignalOptions): () => void {
   let received = 0
+  let last: { readonly signal: NodeJS.Signals, readonly at: number } | null = null
   const onSignal = (signal: NodeJS.Signals) => {
     const code = 128 + (signal === 'SIGINT' || signal === 'SIGTERM' ? signalNumbers[signal] : 0)
+    const at = performance.now()
+    const isEcho = last !== null && last.signal === signal && at - last.at < echoWithinMs
+    last = { signal, at }
+    if (isEcho) return
     received++
     if (received === 1) {
       log.info({ signal }, 'stopping: finishing what was taken; once more stops at once')
