@@ -25,6 +25,7 @@ export function wholeNumber (low: number, high: number): (text: string) => numbe
 
 /** The URL of a broker: `mqtts://host[:port]`. */
 export function brokerUrl (text: string): string {
-  if (URL.canParse(text) && new URL(text).protocol === 'mqtts:' && new URL(text).hostname !== '') return text
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url?.protocol === 'mqtts:' && url.hostname !== '') return text
   throw new InvalidArgumentError('Write mqtts://host or mqtts://host:port.')
 }

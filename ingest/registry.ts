@@ -109,21 +109,15 @@ class DatabaseRegistry implements DeviceRegistry {
     const from = new Date(fromMs)
     try {
       await this.#database.transaction(async (client) => {
-        const find = async (): Promise<Array<{ id: string, key: number }>> =>
-          (await client.query<{ id: string, key: number }>('SELECT id, key FROM device WHERE id = ANY($1::uuid[])', [[gateway, sensor]])).rows
-        let rows = await find()
+        // a relayed sensor never connects, so it cannot register itself: whoever pairs it vouches for it
+        await client.query("INSERT INTO device (id, state) SELECT $2::uuid, 'active' WHERE EXISTS (SELECT FROM device WHERE id = $1::uuid) ON CONFLICT (id) DO NOTHING", [gateway, sensor])
+        const { rows } = await client.query<{ id: string, key: number }>('SELECT id, key FROM device WHERE id = ANY($1::uuid[])', [[gateway, sensor]])
         const keyOf = (id: string): number => {
           const row = rows.find((device) => device.id === id)
           if (row === undefined) throw new PulsegateError('DEVICE_UNKNOWN', `device ${id} is not registered: it registers when it first connects, or with its certificate`)
           return row.key
         }
-        const gatewayKey = keyOf(gateway)
-        // a relayed sensor never connects, so it cannot register itself: whoever pairs it vouches for it
-        if (!rows.some(({ id }) => id === sensor)) {
-          await client.query("INSERT INTO device (id, state) VALUES ($1, 'active') ON CONFLICT (id) DO NOTHING", [sensor])
-          rows = await find()
-        }
-        const keys = [gatewayKey, keyOf(sensor)]
+        const keys = [keyOf(gateway), keyOf(sensor)]
         const { rowCount } = await client.query('SELECT FROM pairing WHERE gateway = $1 AND sensor = $2 AND period @> $3::timestamptz AND upper_inf(period)', [...keys, from])
         if (rowCount !== 0) return
         await client.query('UPDATE pairing SET period = tstzrange(lower(period), $2) WHERE sensor = $1 AND period @> $2::timestamptz AND lower(period) < $2', [keys[1], from])

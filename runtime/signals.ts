@@ -28,8 +28,8 @@ export function handleSignals ({ lifecycle, log, exit = (code) => process.exit(c
     const code = 128 + (signal === 'SIGINT' || signal === 'SIGTERM' ? signalNumbers[signal] : 0)
     const at = performance.now()
     const isEcho = last !== null && last.signal === signal && at - last.at < echoWithinMs
-    last = { signal, at }
     if (isEcho) return
+    last = { signal, at } // not of the echo: who keeps pressing must be heard
     received++
     if (received === 1) {
       log.info({ signal }, 'stopping: finishing what was taken; once more stops at once')
