@@ -3,7 +3,7 @@ import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
 
 // Who may import whom: folder -> folders. All else is an error; the graph has no cycle.
-const folders = ['runtime', 'schemas', 'queue', 'certs', 'broker', 'ingest', 'simulator', 'cli', 'test', 'bench']
+const folders = ['runtime', 'schemas', 'queue', 'certs', 'broker', 'ingest', 'simulator', 'proof', 'cli', 'test', 'bench']
 const mayImport = {
   runtime: [],
   schemas: [],
@@ -12,6 +12,7 @@ const mayImport = {
   broker: ['runtime', 'schemas', 'queue'],
   ingest: ['runtime', 'schemas', 'queue'],
   simulator: ['runtime', 'schemas', 'certs'],
+  proof: ['runtime', 'schemas', 'queue', 'certs', 'ingest', 'simulator'],
   cli: folders.filter((folder) => folder !== 'test' && folder !== 'bench'),
   test: folders,
   bench: folders
@@ -20,7 +21,8 @@ const mayImport = {
 // Which folder may use which third party; a package not named here is free.
 const onlyIn = {
   aedes: ['broker', 'test', 'bench'],
-  pg: ['ingest', 'test', 'bench'],
+  pg: ['ingest', 'proof', 'test', 'bench'],
+  ioredis: ['queue', 'proof', 'test', 'bench'],
   mqtt: ['simulator', 'test', 'bench'],
   'cbor-x': ['schemas'],
   ajv: ['schemas', 'runtime'],

@@ -5,6 +5,8 @@ export interface CheckResult {
   readonly ready: boolean
   /** Why not, for a person; names no secret. */
   readonly reason?: string
+  /** What else a person may want to know of it: the state of a circuit breaker, a backlog. */
+  readonly detail?: Readonly<Record<string, string | number | boolean | null>>
 }
 
 export interface HealthReport {

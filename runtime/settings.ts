@@ -54,8 +54,19 @@ export const settings = {
     secret: true,
     pattern: '^rediss?://',
     expects: 'redis://user:password@host:port',
-    description: 'Redis between separate `broker` and `ingest` processes.'
+    description: 'Redis between separate `broker` and `ingest` processes; `up` uses it too when it is given.'
   },
+  redisNamespace: {
+    type: 'string',
+    default: 'pulsegate',
+    pattern: '^[A-Za-z0-9._-]{1,40}$',
+    expects: 'up to 40 letters, digits, dots, dashes or underscores',
+    description: 'What every key in Redis begins with; processes that belong together have the same.'
+  },
+  redisTimeoutMs: { type: 'duration', flag: 'redis-timeout', default: '5s', minimum: 100, description: 'Longest Redis may take to answer; then the connection is made anew.' },
+  partitions: { ...count, maximum: 1_024, description: 'Streams the messages are spread over by source device: as many workers can share the work. Fixed and recorded at the first start; default then: 16.' },
+  leaseMs: { type: 'duration', flag: 'lease', default: '10s', minimum: 500, description: 'How long a worker that has died or frozen keeps its partitions before others take them over.' },
+  allowWeakDurability: { type: 'boolean', default: false, description: 'Take a Redis that does not fsync before it answers: a power cut may then lose acknowledged messages.' },
   mqttHost: { type: 'string', default: '127.0.0.1', description: 'Address the MQTT broker listens on; 0.0.0.0 for devices in the network.' },
   mqttPort: { ...port, default: 8_883, description: 'Port of MQTT over mutual TLS; 0 takes a free one.' },
   serverNames: {
@@ -99,7 +110,8 @@ export const settings = {
   batchAgeMs: { type: 'duration', flag: 'batch-age', default: '10ms', minimum: 0, description: 'Longest a message waits for others before it is written.' },
   queueMessages: { ...count, default: 50_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
   queueBytes: { type: 'integer', minimum: 1_000_000, default: 67_108_864, description: 'Most payload bytes held unstored in the process.' },
-  maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' }
+  maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' },
+  failPoints: { type: 'string', description: 'For `pulsegate proof` only: where this process shall die or freeze (runtime/fail-points.ts).' }
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings
