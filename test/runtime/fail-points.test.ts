@@ -24,7 +24,6 @@ test('the hit that was asked for kills the process, not one before', async (t) =
   const directory = t.testdir()
   const source = new URL('../../runtime/fail-points.ts', import.meta.url).href
   const main = join(directory, 'main.mjs')
-  const { writeFile } = await import('node:fs/promises')
   await writeFile(main, `
     const { failPoints } = await import(${JSON.stringify(source)})
     failPoints.arm(process.argv[2])
