@@ -16,6 +16,7 @@ export interface Course {
   readonly faults: readonly DoneFault[]
   readonly memory: readonly MemoryFacts[]
   readonly catchUp: CatchUpFacts | null
+  readonly measured: Readonly<Record<string, number>>
   readonly notes: readonly string[]
 }
 

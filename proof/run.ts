@@ -72,6 +72,7 @@ async function carryOut (scenario: Scenario, options: ProofOptions, directory: s
 class Seen {
   readonly faults: DoneFault[] = []
   readonly notes: string[] = []
+  readonly measured: Record<string, number> = {}
   catchUp: CatchUpFacts | null = null
 }
 
@@ -87,6 +88,7 @@ function stageOf (scenario: Scenario, setup: Setup, { seed, durationMs, leaseMs,
       seen.faults.push(...await playSchedule(setup, schedule, signal))
     },
     note (text) { seen.notes.push(text) },
+    measure (name, value) { seen.measured[name] = (seen.measured[name] ?? 0) + value },
     caughtUp (facts) { seen.catchUp = facts },
     wait: (ms) => sleep(ms, signal)
   }

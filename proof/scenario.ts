@@ -34,6 +34,8 @@ export interface Stage {
   play (schedule: readonly PlannedFault[]): Promise<void>
   /** For the report: what was seen beyond the facts, in a sentence. */
   note (text: string): void
+  /** For the scenario's own checks: adds to what was measured under that name. */
+  measure (name: string, value: number): void
   /** For scenarios that measure how fast a backlog is worked off. */
   caughtUp (facts: CatchUpFacts): void
   /** Waits; rejects when the person stops the proof. */

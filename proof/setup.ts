@@ -17,7 +17,7 @@ import { choosePort } from './parts/port.ts'
 import { postgresServer, type PostgresServer } from './parts/postgres-server.ts'
 import { program, type Program } from './parts/program.ts'
 import { openProxy, type Proxy } from './parts/proxy.ts'
-import { redisServer, type RedisServer } from './parts/redis-server.ts'
+import { redisServer, type RedisPart } from './parts/redis-server.ts'
 import { smallDisk, type SmallDisk } from './parts/small-disk.ts'
 import { type SetupChoices } from './scenario.ts'
 
@@ -26,7 +26,7 @@ export interface Setup {
   readonly workers: readonly Program[]
   /** Brokers and workers. */
   readonly programs: readonly Program[]
-  readonly redis: RedisServer
+  readonly redis: RedisPart
   readonly postgres: PostgresServer
   /** Everything that can be killed or frozen. */
   readonly parts: readonly Part[]
@@ -118,7 +118,7 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   }
 }
 
-async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisServer, postgres: PostgresServer, disk: SmallDisk | null }> {
+async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisPart, postgres: PostgresServer, disk: SmallDisk | null }> {
   const folders = { redis: join(directory, 'redis'), postgres: join(directory, 'postgres') }
   await mkdir(directory, { recursive: true, mode: 0o755 })
   let disk: SmallDisk | null = null
@@ -138,7 +138,7 @@ interface Definition {
   readonly choices: SetupChoices
   readonly options: ProofOptions
   readonly directory: string
-  readonly redis: RedisServer
+  readonly redis: RedisPart
   readonly postgres: PostgresServer
   readonly certs: string
   readonly clock: Clock | null

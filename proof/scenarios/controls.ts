@@ -3,7 +3,7 @@
 import { linkName } from '../names.ts'
 import { type Scenario, type Stage } from '../scenario.ts'
 import { streamKey, withRedis, partitionCount } from '../streams.ts'
-import { losePower } from './power.ts'
+import { bytesOf, losePower } from './power.ts'
 import { brokersOf, workersOf } from './targets.ts'
 
 export const controls: readonly Scenario[] = [
@@ -33,11 +33,11 @@ export const controls: readonly Scenario[] = [
     setup: { redisSettings: { appendfsync: 'no' }, allowWeakDurability: true },
     act: async (stage) => {
       // nothing has been forced to the disk since here, so a power loss may take all of it
-      const onDisk = await stage.setup.redis.aofBytes()
+      const onDisk = await bytesOf(stage.setup.redis)
       // entries that workers have stored are safe in the database: keep some from them
       await frozenWorkers(stage, async () => {
         await stage.wait(2_000)
-        await losePower(stage, onDisk)
+        await losePower(stage, { fromBytes: onDisk, random: () => 0 })
       })
       await stage.wait(1_000)
     }
