@@ -35,8 +35,16 @@ export async function collect (setup: Setup, course: Course): Promise<Facts> {
     losses: await lossesIn(setup),
     streams: await withRedis(setup.redis.url, readStreams),
     deaths: keeper.deaths,
+    versions: await versionsOf(setup),
     ...course
   }
+}
+
+async function versionsOf ({ database, redis }: Setup): Promise<Record<string, string>> {
+  const { rows: [row] } = await database.query<{ postgresql: string, timescaledb: string | null }>(`
+    SELECT current_setting('server_version') AS postgresql, (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb`)
+  const info = await withRedis(redis.url, (connection) => connection.info('server'))
+  return { postgresql: row?.postgresql ?? '?', timescaledb: row?.timescaledb ?? 'none', redis: /redis_version:(\S+)/.exec(info)?.[1] ?? '?' }
 }
 
 async function quarantinedByReason (database: Database): Promise<Record<string, number>> {

@@ -75,6 +75,8 @@ export interface Facts {
   /** Processes that ended though nobody had ordered it, by part. */
   readonly deaths: Readonly<Record<string, number>>
   readonly catchUp: CatchUpFacts | null
+  /** Of the servers it ran on. */
+  readonly versions: Readonly<Record<string, string>>
   /** What a scenario measured for its own checks, by name. */
   readonly measured: Readonly<Record<string, number>>
   /** What a scenario saw beyond these, in a sentence each. */

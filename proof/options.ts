@@ -17,10 +17,10 @@ export interface ProofOptions {
   readonly leaseMs: number
   /** JavaScript files that are run as `pulsegate`, and as the broker that acknowledges too early. */
   readonly mains: { readonly pulsegate: string, readonly control: string }
-  /** The Redis program; default: the one in PATH. */
+  /** Path of the Redis program. */
   readonly redisServer: string
-  /** Folder of the PostgreSQL programs. */
-  readonly pgBin: string
+  /** Folder of the PostgreSQL programs; undefined: those of the embedded database. */
+  readonly pgBin: string | undefined
   /** Everything lies here: one folder a scenario, certificates and device keys. */
   readonly directory: string
   /** Folders of scenarios that passed are kept, too. */

@@ -28,7 +28,8 @@ export async function runProof (scenarios: readonly Scenario[], options: ProofOp
   return {
     seed,
     date,
-    ...about,
+    commit: about.commit,
+    versions: { ...about.versions, ...reports.findLast(({ facts }) => facts !== null)?.facts?.versions },
     settings: { durationMs, fleet, rate, brokers, workers, partitions, leaseMs },
     tookMs: Math.round(performance.now() - startedMs),
     passed: reports.length === scenarios.length && reports.every(({ passed }) => passed),

@@ -14,7 +14,7 @@ import { type ProofOptions } from './options.ts'
 import { type Clock, openClock } from './parts/clock.ts'
 import { type Part } from './parts/part.ts'
 import { choosePort } from './parts/port.ts'
-import { postgresServer, type PostgresServer } from './parts/postgres-server.ts'
+import { postgresServer, type PostgresPart } from './parts/postgres-server.ts'
 import { program, type Program } from './parts/program.ts'
 import { openProxy, type Proxy } from './parts/proxy.ts'
 import { redisServer, type RedisPart } from './parts/redis-server.ts'
@@ -27,7 +27,7 @@ export interface Setup {
   /** Brokers and workers. */
   readonly programs: readonly Program[]
   readonly redis: RedisPart
-  readonly postgres: PostgresServer
+  readonly postgres: PostgresPart
   /** Everything that can be killed or frozen. */
   readonly parts: readonly Part[]
   readonly links: readonly Proxy[]
@@ -118,7 +118,7 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   }
 }
 
-async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisPart, postgres: PostgresServer, disk: SmallDisk | null }> {
+async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisPart, postgres: PostgresPart, disk: SmallDisk | null }> {
   const folders = { redis: join(directory, 'redis'), postgres: join(directory, 'postgres') }
   await mkdir(directory, { recursive: true, mode: 0o755 })
   let disk: SmallDisk | null = null
@@ -139,7 +139,7 @@ interface Definition {
   readonly options: ProofOptions
   readonly directory: string
   readonly redis: RedisPart
-  readonly postgres: PostgresServer
+  readonly postgres: PostgresPart
   readonly certs: string
   readonly clock: Clock | null
   readonly link: (from: string, to: string, port: number) => Promise<Proxy>

@@ -18,6 +18,7 @@ export function goodFacts (changes: Partial<Facts> = {}): Facts {
     faults: [{ atMs: 1_000, endedAtMs: 2_000, happened: true, fault: { kind: 'kill', target: 'worker-1', forMs: 1_000 } }],
     deaths: {},
     catchUp: null,
+    versions: {},
     measured: {},
     notes: [],
     ...changes
