@@ -23,7 +23,7 @@ const wanted = ['appendonly', 'appendfsync', 'no-appendfsync-on-rewrite', 'maxme
 
 export async function readFacts (redis: Redis): Promise<ServerFacts> {
   const [settings, info] = await Promise.all([
-    redis.config('GET', ...wanted as [string]).then((reply) => pairs(reply as string[]), refused),
+    redis.config('GET', ...wanted as [string]).then((reply) => pairs(reply), refused),
     redis.info().then(infoOf)
   ])
   return { settings, role: info.get('role') ?? null, aofLastWrite: info.get('aof_last_write_status') ?? null, version: info.get('redis_version') ?? null }
