@@ -46,8 +46,13 @@ export class Keeper {
 
   /** What does not stand, and why; empty when all do. */
   down (): string[] {
-    return this.#parts.filter(({ name, running }) => !running || this.#busy.has(name) || this.#held.has(name))
+    return this.#parts.filter(({ name }) => this.isDown(name))
       .map(({ name }) => `${name} is not up${this.#faults.has(name) ? `: ${this.#faults.get(name)}` : ''}`)
+  }
+
+  isDown (name: string): boolean {
+    const part = this.#parts.find((each) => each.name === name)
+    return part?.running !== true || this.#busy.has(name) || this.#held.has(name)
   }
 
   /** The proof started `name` itself: it counts as one that stands. */

@@ -10,6 +10,7 @@ type Of<K extends Fault['kind']> = Extract<Fault, { kind: K }>
 
 // A fail point under load is passed within a second; half a minute without means that the place is not on the way of a message.
 const failPointWithinMs = 30_000
+const standsWithinMs = 30_000
 const lookEveryMs = 100
 const midFrameEveryMs = 300
 
@@ -34,28 +35,36 @@ export async function playFault (setup: Setup, fault: Fault, signal: AbortSignal
 }
 
 async function killed (setup: Setup, { target, forMs }: Of<'kill'>, signal: AbortSignal): Promise<boolean> {
-  const part = setup.part(target)
+  if (!await stands(setup, target, signal)) return false
   setup.keeper.hold(target)
   try {
-    const { running } = part
-    await part.kill()
+    await setup.part(target).kill()
     await sleep(forMs, signal)
-    return running
+    return true
   } finally {
     setup.keeper.release(target)
   }
 }
 
 async function frozen (setup: Setup, { target, forMs }: Of<'freeze'>, signal: AbortSignal): Promise<boolean> {
+  if (!await stands(setup, target, signal)) return false
   const part = setup.part(target)
-  const { running } = part
   await part.freeze()
   try {
     await sleep(forMs, signal)
   } finally {
     await part.thaw()
   }
-  return running
+  return true
+}
+
+/** Waits until `target` has come up from an earlier fault: who is dead cannot be killed. */
+async function stands (setup: Setup, target: string, signal: AbortSignal): Promise<boolean> {
+  for (const untilMs = performance.now() + standsWithinMs; setup.keeper.isDown(target);) {
+    if (performance.now() > untilMs) return false
+    await sleep(lookEveryMs, signal)
+  }
+  return true
 }
 
 /** A link that carries nothing proves nothing: it happened when connections were there, or came. */
@@ -91,6 +100,7 @@ async function begin (proxy: Proxy, how: Of<'link'>['how']): Promise<void> {
 async function atFailPoint (setup: Setup, fault: Of<'fail-point'>, signal: AbortSignal): Promise<boolean> {
   const { target, point, hit, action, forMs } = fault
   const program = setup.program(target)
+  if (!await stands(setup, target, signal)) return false
   setup.keeper.hold(target)
   try {
     await program.stop()
@@ -112,8 +122,14 @@ async function atFailPoint (setup: Setup, fault: Of<'fail-point'>, signal: Abort
 /** True when the process has died, or stands still, in time. */
 async function reached (program: Program, action: 'kill' | 'stop', signal: AbortSignal): Promise<boolean> {
   for (const untilMs = performance.now() + failPointWithinMs; performance.now() < untilMs;) {
-    if (action === 'kill' ? !program.running : await program.stopped()) return true
+    if (action === 'kill' ? !program.running : await standsStill(program)) return true
     await sleep(lookEveryMs, signal)
   }
   return false
+}
+
+/** It has a process, and that does not answer. */
+async function standsStill (program: Program): Promise<boolean> {
+  if (!program.running) return false
+  return await program.readyz().then(() => false, () => program.running)
 }

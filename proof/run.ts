@@ -27,9 +27,13 @@ const restWithinMs = 120_000
 const messagesBefore = 50
 
 /** `directory`: of this scenario alone; removed when it passed, unless everything is to be kept. */
-export async function runScenario (scenario: Scenario, options: ProofOptions, directory: string, phase: Phase): Promise<ScenarioReport> {
+export async function runScenario (scenario: Scenario, options: ProofOptions, directory: string, tell: Phase): Promise<ScenarioReport> {
   const startedMs = performance.now()
   const tookMs = (): number => Math.round(performance.now() - startedMs)
+  const phase = (text: string): void => {
+    options.log.debug({ scenario: scenario.name, afterMs: tookMs() }, text)
+    tell(text)
+  }
   const impossible = await scenario.impossible?.() ?? null
   if (impossible !== null) return skippedReport(scenario, impossible)
   let report: ScenarioReport
@@ -49,7 +53,9 @@ async function carryOut (scenario: Scenario, options: ProofOptions, directory: s
   const memory = new MemoryWatch(setup.programs)
   try {
     const { signal } = options
+    phase('connecting the devices')
     await setup.devices.flowing(messagesBefore, flowingWithinMs, signal)
+    phase('under load')
     const seen = new Seen()
     await scenario.act(stageOf(scenario, setup, options, seen, phase))
     phase('healing')
@@ -83,13 +89,13 @@ function stageOf (scenario: Scenario, setup: Setup, { seed, durationMs, leaseMs,
     durationMs: durationMs * (scenario.durationFactor ?? 1),
     leaseMs,
     signal,
-    async play (schedule) {
+    play: async (schedule) => {
       phase(`${schedule.length} faults`)
       seen.faults.push(...await playSchedule(setup, schedule, signal))
     },
-    note (text) { seen.notes.push(text) },
-    measure (name, value) { seen.measured[name] = (seen.measured[name] ?? 0) + value },
-    caughtUp (facts) { seen.catchUp = facts },
+    note: (text) => { seen.notes.push(text) },
+    measure: (name, value) => { seen.measured[name] = (seen.measured[name] ?? 0) + value },
+    caughtUp: (facts) => { seen.catchUp = facts },
     wait: (ms) => sleep(ms, signal)
   }
 }

@@ -31,15 +31,15 @@ export interface Stage {
   /** Aborts when the person stops the proof. */
   readonly signal: AbortSignal
   /** Carries out a schedule; resolves when its last fault has ended. */
-  play (schedule: readonly PlannedFault[]): Promise<void>
+  readonly play: (schedule: readonly PlannedFault[]) => Promise<void>
   /** For the report: what was seen beyond the facts, in a sentence. */
-  note (text: string): void
+  readonly note: (text: string) => void
   /** For the scenario's own checks: adds to what was measured under that name. */
-  measure (name: string, value: number): void
+  readonly measure: (name: string, value: number) => void
   /** For scenarios that measure how fast a backlog is worked off. */
-  caughtUp (facts: CatchUpFacts): void
+  readonly caughtUp: (facts: CatchUpFacts) => void
   /** Waits; rejects when the person stops the proof. */
-  wait (ms: number): Promise<void>
+  readonly wait: (ms: number) => Promise<void>
 }
 
 export interface Scenario extends Expectation {

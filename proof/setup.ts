@@ -69,7 +69,8 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   const stores = await startStores(choices, options, directory, closers)
   const { redis, postgres } = stores
   const { paths, ...authority } = await ensureDevelopmentAuthority(join(options.directory, 'certs'), ['localhost', '127.0.0.1'])
-  await migrate(postgres.url, { log: options.log })
+  await migrate(postgres.url)
+  options.log.debug('database migrated')
   const database = openDatabase(postgres.url, { applicationName: 'pulsegate proof', poolSize: 2, statementTimeoutMs: 120_000 })
   closers.push(() => database.close())
 
@@ -86,6 +87,7 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   const programs = [...brokers, ...workers]
   for (const each of programs) closers.push(() => each.stop())
   await Promise.all(programs.map((each) => each.start()))
+  options.log.debug('brokers and workers started')
 
   const devices = await Devices.open({ directory, enrolled: join(options.directory, 'enrolled'), authority: { paths, ...authority }, database, seed: options.seed, rate: options.rate })
   closers.push(() => devices.close())
@@ -131,6 +133,7 @@ async function startStores (choices: SetupChoices, { redisServer: redisProgram, 
   const postgres = postgresServer({ directory: folders.postgres, pgBin, settings: {}, log })
   closers.push(() => redis.stop(), () => postgres.stop())
   await Promise.all([redis.start(), postgres.start()])
+  log.debug('redis and postgres started')
   return { redis, postgres, disk }
 }
 

@@ -47,11 +47,11 @@ async function readStream (redis: Redis, partition: number): Promise<StreamFacts
   return { partition, pending: Number(ours['pending']), unread: await unreadOf(redis, key, ours), length }
 }
 
-/** `lag` is null after a trim past what was read, or an XDEL; then the ids tell at least whether all is read. */
+/** `lag` counts what was ever added, and is null after some trims: whether anything is there to be read, only the stream knows. */
 async function unreadOf (redis: Redis, key: string, ours: Record<string, unknown>): Promise<number | null> {
-  if (ours['lag'] !== null && ours['lag'] !== undefined) return Number(ours['lag'])
   const after = await redis.xrange(key, `(${String(ours['last-delivered-id'])}`, '+', 'COUNT', 1)
-  return after.length === 0 ? 0 : null
+  if (after.length === 0) return 0
+  return ours['lag'] === null || ours['lag'] === undefined ? null : Number(ours['lag'])
 }
 
 /** Names and values come as a flat list, or as an object where the connection speaks RESP3. */

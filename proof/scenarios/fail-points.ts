@@ -6,7 +6,7 @@ import { failPoint, planSchedule } from '../schedule.ts'
 import { beyondLease, brokersOf, workersOf } from './targets.ts'
 
 const ofBroker: readonly FailPoint[] = ['before-xadd', 'after-xadd-before-puback']
-const inSelection: readonly FailPoint[] = ['after-xadd-before-puback', 'after-copy-before-commit', 'after-commit-before-xack']
+const inSelection: readonly FailPoint[] = ['after-xadd-before-puback', 'after-commit-before-xack']
 /** Of leases there are few, of messages many. */
 const passings: Partial<Record<FailPoint, number>> = { 'after-lease-before-read': 4 }
 

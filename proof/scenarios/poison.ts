@@ -13,7 +13,6 @@ export const poison: readonly Scenario[] = [{
   name: 'poison-message',
   proves: `One message that kills every worker that reads it is put into quarantine as \`poison\`; ${goodMessages.toLocaleString('en')} others are stored.`,
   expect: 'green',
-  ci: true,
   allow: { quarantine: ['poison'], deaths: ['worker'] },
   act: async (stage) => {
     const { setup, wait, signal, note } = stage
@@ -47,4 +46,3 @@ async function quarantinedPoison ({ setup }: Parameters<Scenario['act']>[0]): Pr
   const { rows } = await setup.database.query<{ count: string }>("SELECT count(*) FROM quarantine WHERE reason = 'poison'")
   return Number(rows[0]?.count ?? 0)
 }
-
