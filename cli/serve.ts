@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
-import { type Database, openDatabase } from '../ingest/database.ts'
+import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
@@ -21,7 +21,9 @@ import { type CheckResult, Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { keepCertificates } from './keep-certificates.ts'
+import { databaseCheck, mqttUrl, openOne, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 
 export interface ServeOptions {
   /** Folder for what must survive: certs/ and, without `databaseUrl`, postgres/. */
@@ -40,6 +42,8 @@ export interface ServeOptions {
   readonly poolSize?: number
   readonly statementTimeoutMs?: number
   readonly queue?: Partial<QueueLimits>
+  /** Over Redis Streams instead of within the process. */
+  readonly redis?: { readonly url: string, readonly config: RedisConfig }
   readonly limits?: Partial<Limits>
   /** Stands between broker and queue; a test watches or breaks the promise here. */
   readonly between?: (queue: Queue) => QueueWriter
@@ -66,6 +70,8 @@ export interface Service {
   readonly broker: Broker
   readonly health: Health
   readonly healthServer: HealthServer
+  /** Resolves when everything acknowledged by now is in the database; rejects when `signal` aborts. */
+  untilHandled (signal: AbortSignal): Promise<void>
 }
 
 export async function serve (options: ServeOptions, context: ServeContext): Promise<Service> {
@@ -89,14 +95,13 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   const health = new Health()
-  // the worker knows what it could not store; the heartbeat knows while there is nothing to store
-  health.register('database', () => asReady(path.worker.status().reason ?? heartbeat.fault))
+  health.register('database', () => databaseCheck(path.worker, heartbeat))
+  if (path.redis !== null) health.register('redis', path.redis)
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })
   lifecycle.onClose('health server', () => healthServer.close())
-  const { host, port } = path.broker.address
   const service: Service = {
-    url: `mqtts://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: mqttUrl(path.broker.address),
     databaseUrl,
     databaseKind: embedded ? 'embedded' : edition,
     database,
@@ -104,7 +109,9 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     authority,
     health,
     healthServer,
-    ...path
+    broker: path.broker,
+    worker: path.worker,
+    untilHandled: path.untilHandled
   }
   log.info({ mqtt: service.url, health: healthServer.address, database: service.databaseKind }, 'pulsegate is up')
   return service
@@ -117,16 +124,9 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
   return { databaseUrl: postgres.url, embedded: true }
 }
 
-function openOne (url: string, applicationName: string, role: 'pulsegate_ingest' | undefined, options: ServeOptions, context: ServeContext): Database {
-  const database = openDatabase(url, {
-    applicationName,
-    log: context.observability.log,
-    ...(role && { role }),
-    ...(options.poolSize !== undefined && { poolSize: options.poolSize }),
-    ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs })
-  })
-  context.lifecycle.onClose(`connections of ${applicationName}`, () => database.close())
-  return database
+interface Path extends Pick<Service, 'worker' | 'broker' | 'untilHandled'> {
+  /** Readiness of the queue over Redis; null in one process without it. */
+  readonly redis: (() => CheckResult) | null
 }
 
 /** Queue, worker and broker: what a message goes through. */
@@ -134,15 +134,16 @@ async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
   { database, registry, authority: { paths } }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority }
-): Promise<{ worker: Worker, broker: Broker }> {
-  const queue = createDirectQueue(options.queue ?? {}, observability)
+): Promise<Path> {
+  const { queue, check } = await openQueue(options, { lifecycle, observability })
   const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // the worker ends with its queue, also when the broker never came up
   lifecycle.onClose('queue', (hard) => queue.close(hard))
   const broker = await startBroker({
     ...options.mqtt,
-    tls: { keyFile: paths.serverKey, certFile: paths.serverCertificate, caFile: paths.ca, crlFiles: [paths.issuingCrl, paths.rootCrl] },
+    tls: tlsFilesOf(paths),
     queue: options.between?.(queue) ?? queue,
     registry,
     limits: options.limits ?? {},
@@ -153,14 +154,13 @@ async function openPath (
     await queue.close(hard)
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
-  return { worker, broker }
+  return { worker, broker, redis: check, untilHandled: (signal) => queue.untilHandled(signal) }
 }
 
-function asReady (fault: string | null): CheckResult {
-  return fault === null ? { ready: true } : { ready: false, reason: fault }
-}
-
-/** The database drops whole days; never one in which a message younger than `retentionMs` may lie. */
-function retentionDays (retentionMs: number): number {
-  return Math.ceil(retentionMs / 86_400_000) + 1
+/** In this process, or over Redis when one is named: then what is acknowledged outlives this process without the database. */
+async function openQueue (options: ServeOptions, context: PartsContext): Promise<{ queue: Queue, check: (() => CheckResult) | null }> {
+  if (options.redis === undefined) return { queue: createDirectQueue(options.queue ?? {}, context.observability), check: null }
+  const { url, config } = options.redis
+  const queue = await openRedis(url, config, 'both', options.queue ?? {}, context)
+  return { queue, check: () => queue.check() }
 }

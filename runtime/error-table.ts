@@ -122,9 +122,21 @@ export const generalErrors = {
     exit: 1,
     retryable: true
   },
+  REDIS_FOREIGN: {
+    meaning: 'A key of ours in Redis holds something that is not ours.',
+    remedy: 'Choose another --redis-namespace, or another database of the server (redis://host:port/1).',
+    exit: 78,
+    retryable: false
+  },
+  REDIS_NOT_DURABLE: {
+    meaning: 'This Redis answers before what it was given is on disk, so an acknowledged message could be lost in a power cut.',
+    remedy: 'Change the settings that the message names in redis.conf (or with CONFIG SET); --allow-weak-durability takes the risk, says so in the log, /readyz and a metric.',
+    exit: 78,
+    retryable: false
+  },
   REDIS_REQUIRED: {
-    meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams; this version has no such queue.',
-    remedy: 'Use `pulsegate up`, which runs both in one process.',
+    meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams, and no Redis was named.',
+    remedy: 'Give --redis-url or REDIS_URL; or use `pulsegate up`, which runs both in one process.',
     exit: 78,
     retryable: false
   },
