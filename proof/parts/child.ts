@@ -32,6 +32,12 @@ export interface Child {
 const living = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of living) child.kill('SIGKILL') })
 
+/** `child` is killed when this process exits, and not before. */
+export function killAtExit (child: ChildProcess): void {
+  living.add(child)
+  child.once('exit', () => living.delete(child))
+}
+
 let prefix: readonly string[] | undefined
 
 /** The words before a command that make the kernel kill it when this process dies. */
@@ -54,13 +60,11 @@ export async function launch ({ command, env, logFile }: Launch): Promise<Child>
   } finally {
     await log.close()
   }
-  living.add(child)
+  killAtExit(child)
   const pid = child.pid ?? 0
   const running = () => child.exitCode === null && child.signalCode === null
-  const ended = (running() ? once(child, 'exit') : Promise.resolve()).then((): End => {
-    living.delete(child)
-    return { code: child.exitCode, signal: child.signalCode }
-  })
+  const ended = (running() ? once(child, 'exit') : Promise.resolve())
+    .then((): End => ({ code: child.exitCode, signal: child.signalCode }))
   const kill = async () => {
     if (running()) await killTree(pid)
     await ended
