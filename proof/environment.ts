@@ -37,7 +37,6 @@ export function workerEnvironment (addresses: Addresses, shared: Shared): Record
 
 function common ({ redisUrl, databaseUrl, healthPort }: Addresses, { partitions, allowWeakDurability }: Shared): Record<string, string> {
   return {
-    PATH: process.env['PATH'] ?? '',
     REDIS_URL: redisUrl,
     DATABASE_URL: databaseUrl,
     PULSEGATE_HEALTH_PORT: String(healthPort),

@@ -2,8 +2,9 @@
 // killed is given back to the keeper, which starts it. Gives what was really done.
 import { sleep } from '../runtime/retry.ts'
 import { type DoneFault, type Fault, linkDelayMs, linkThrottleBytesPerS, type PlannedFault } from './fault.ts'
-import { type Proxy } from './parts/proxy.ts'
+import { standsStill } from './parts/process-tree.ts'
 import { type Program } from './parts/program.ts'
+import { type Proxy } from './parts/proxy.ts'
 import { type Setup } from './setup.ts'
 
 type Of<K extends Fault['kind']> = Extract<Fault, { kind: K }>
@@ -122,14 +123,8 @@ async function atFailPoint (setup: Setup, fault: Of<'fail-point'>, signal: Abort
 /** True when the process has died, or stands still, in time. */
 async function reached (program: Program, action: 'kill' | 'stop', signal: AbortSignal): Promise<boolean> {
   for (const untilMs = performance.now() + failPointWithinMs; performance.now() < untilMs;) {
-    if (action === 'kill' ? !program.running : await standsStill(program)) return true
+    if (action === 'kill' ? !program.running : program.pid !== null && await standsStill(program.pid)) return true
     await sleep(lookEveryMs, signal)
   }
   return false
-}
-
-/** It has a process, and that does not answer. */
-async function standsStill (program: Program): Promise<boolean> {
-  if (!program.running) return false
-  return await program.readyz().then(() => false, () => program.running)
 }

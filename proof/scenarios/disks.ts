@@ -1,7 +1,7 @@
 // A full disk below Redis and below PostgreSQL: what they cannot write they must not acknowledge, and when there is room again all
 // goes on. On a small disk of their own, so that nobody else's is filled.
 import { type Scenario } from '../scenario.ts'
-import { needsRoot } from './targets.ts'
+import { whyNoDisk } from './targets.ts'
 
 export const disks: readonly Scenario[] = [
   diskFull('redis', 64, 'Redis with a full disk takes nothing it cannot keep: PUBACK is withheld, nothing is lost.'),
@@ -17,7 +17,7 @@ function diskFull (part: 'redis' | 'postgres', megabytes: number, proves: string
     setup: { smallDisk: { part, megabytes } },
     // both may end themselves when they cannot write their log, and are started again
     allow: { deaths: [part] },
-    impossible: needsRoot,
+    impossible: whyNoDisk,
     act: async ({ setup, wait, durationMs, note }) => {
       if (setup.disk === null) throw new Error('the set-up has no small disk')
       const { acknowledged } = setup.devices.facts()
