@@ -31,7 +31,7 @@ mirror() { # the archive that apt already takes this machine's own Debian releas
   apt-get update --print-uris 2>/dev/null | sed -n "s#^'\(.*\)/dists/$codename/InRelease'.*#\1#p" | awk 'NR==1'
 }
 
-for tool in apt-get dpkg-deb gpgv awk flock; do
+for tool in apt-get dpkg-deb gpgv tar awk flock; do
   command -v $tool >/dev/null || die "'$tool' is missing: this script needs a Debian machine with apt"
 done
 uri=$(mirror)
@@ -75,16 +75,20 @@ apt_ -y --print-uris install "${want[@]}" >"$t/uris" 2>"$t/log" || {
   hide <"$t/log" | tail -n 5 >&2; die "Debian $suite has no installable ${want[*]} for $(dpkg --print-architecture)"; }
 named=$(printf '%s|' "${want[@]}")
 mapfile -t packages < <(awk "/^'/{sub(/_.*/,\"\",\$2); print \$2}" "$t/uris" |
-  grep -E "^(${named%|}|lib.*|zlib1g|python3.*|postgresql-.*|redis-.*)\$" |
+  grep -E "^(${named%|}|lib.*|zlib1g|python3.*|postgresql-.*|redis-.*|lua-.*)\$" |
   grep -vE '^(lib(llvm|z3|perl|gdbm|db5|proc|sem|debconf|pam-(mod|runtime)|c-bin|c-l10n|text-|json-|ipc-|io-)|postgresql-common)')
 (cd "$t/debs" && apt_ download "${packages[@]}" >"$t/log" 2>&1) || {
   hide <"$t/log" | tail -n 5 >&2; die "download failed"; }
 say "unpacking ${#packages[@]} packages ..."
-for deb in "$t"/debs/*.deb; do dpkg-deb -x "$deb" "$t/root" || die "could not unpack $(basename "$deb") (disk full?)"; done
+# suites before trixie have files in /lib as well as in /usr/lib: as on an installed Debian, the first leads to the second
+for f in bin sbin lib lib64; do mkdir -p "$t/root/usr/$f"; ln -s "usr/$f" "$t/root/$f"; done
+for deb in "$t"/debs/*.deb; do
+  dpkg-deb --fsys-tarfile "$deb" | tar -xp --no-same-owner --keep-directory-symlink -C "$t/root" || die "could not unpack $(basename "$deb") (disk full?)"
+done
 rm -rf "$t"/root/usr/share/{locale,man,lintian,gdb,gcc} "$t"/root/usr/lib/postgresql/*/lib/{bitcode,llvmjit*}
 
 ld=$(cd "$t/root/usr/lib" && find . -path './*/ld-linux*.so.[0-9]' | awk 'NR==1') && ld=${ld#./}
-[ -n "$ld" ] || die "no dynamic loader in the unpacked libc6 (unsupported architecture, or a suite before trixie?)"
+[ -n "$ld" ] || die "no dynamic loader in the unpacked libc6 (unsupported architecture?)"
 loader=$t/root/usr/lib/$ld
 
 wrap() { # $1 = a program below $t/root/usr; links to one then lead to its wrapper
@@ -95,11 +99,11 @@ wrap() { # $1 = a program below $t/root/usr; links to one then lead to its wrapp
   up=$(realpath -m --relative-to="$bin" "$t/root/usr")
   cat >"$bin/$name" <<WRAP
 #!/bin/sh
-s=\$0; [ ! -L "\$s" ] || s=\$(readlink -f "\$s")
-case \$s in /*) ;; *) s=\$PWD/\$s ;; esac
+a=\$0; case \$a in /*) ;; *) a=\$PWD/\$a ;; esac
+s=\$a; [ ! -L "\$s" ] || s=\$(readlink -f "\$s")
 b=\${s%/*} u=\${s%/*}/$up
 $(case $name in python3*) printf 'PYTHONHOME=$u PYTHONPATH=$u/lib/python3/dist-packages; export PYTHONHOME PYTHONPATH' ;; esac)
-exec "\$u/lib/$ld" --inhibit-cache --library-path "\$u/lib/${ld%/*}" --argv0 "\$s" "\$b/.elf/$name" "\$@"
+exec "\$u/lib/$ld" --inhibit-cache --library-path "\$u/lib/${ld%/*}" --argv0 "\$a" "\$b/.elf/$name" "\$@"
 WRAP
   chmod 755 "$bin/$name"
   # prove that nothing is taken from the host

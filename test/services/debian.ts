@@ -1,5 +1,5 @@
-// Programs from Debian's packages for tests and benchmarks (Mosquitto, its clients, Python's paho), unpacked privately and
-// once for this user by debian.sh: no root, nothing installed. Fails aloud when the archive cannot be reached.
+// Programs from Debian's packages for tests and benchmarks (Mosquitto, its clients, Python's paho, Redis), unpacked
+// privately and once for this user by debian.sh: no root, nothing installed. Fails aloud when the archive cannot be reached.
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
