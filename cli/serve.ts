@@ -22,6 +22,7 @@ import { type HealthServer, startHealthServer } from '../runtime/health-server.t
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { keepCertificates } from './keep-certificates.ts'
+import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
   /** Folder for what must survive: certs/ and, without `databaseUrl`, postgres/. */
@@ -86,6 +87,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
 
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
+  watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   const health = new Health()
