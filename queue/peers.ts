@@ -2,7 +2,9 @@
 // listens through this; queue/redis/bus.ts carries it between processes. Without it a broker is alone, which is a set-up too.
 //
 // Promise: telling never blocks and never throws. What was told may be lost while the way between the brokers is cut; when it is
-// open again everything is told once more, pulled from the listener piece by piece, so nothing is kept for that meanwhile.
+// open again everything is told once more, pulled from the listener piece by piece, so nothing is kept for that meanwhile. Each side
+// tells when its own way opens, so of two brokers that were cut off the one that is back first may miss what the other has
+// to say of its sessions, or the other way round, but never both; revocations are not missed by either.
 
 /** A live session. Of two sessions of one device the newer stays: greater `sinceMs`, then greater broker id. */
 export interface SessionMark {

@@ -30,7 +30,7 @@ export class Telling {
   #epoch = 0
   #running = false
   #keepAgain: NodeJS.Timeout | undefined
-  /** Why revocations are not kept in Redis, if so. */
+  /** Why not all is known that others have revoked, or may not be known to those that start later; null when it is. */
   fault: string | null = null
 
   /** `failed` is told of an error; nothing more is said until open() is called again. */
@@ -56,6 +56,7 @@ export class Telling {
   /** The way is open (again): something may have been missed on either side. */
   open (): void {
     this.#open = true
+    this.fault = 'what other brokers have revoked is being read'
     this.#oweSessions()
     this.#owesRevocations = true
     this.#start()
@@ -137,8 +138,9 @@ export class Telling {
     this.fault = null
     for (let i = 0; i < serials.length; i += maxEntries) {
       const piece = serials.slice(i, i + maxEntries)
-      await this.#mouth.sayRevoked(piece) // first: it needs no memory, so a Redis that is full still takes it
+      // kept before it is said: who is not listening yet when it is said reads afterwards what is kept
       this.fault ??= await this.#mouth.keep(piece)
+      await this.#mouth.sayRevoked(piece) // said also when not kept: it needs no memory, so a Redis that is full still takes it
     }
     if (this.fault === null) return
     clearTimeout(this.#keepAgain)

@@ -50,7 +50,7 @@ class RedisBus implements Bus {
   #open = false
   #closed = false
   /** Of the outage that goes on, or of the start. */
-  #lastError = 'not connected yet'
+  #lastError = 'has not been reached yet'
   #loggedAway = false
 
   constructor ({ url, namespace, timeoutMs, brokerId, observability }: BusOptions) {
@@ -58,8 +58,8 @@ class RedisBus implements Bus {
     this.#log = observability.log.child({ part: 'bus' })
     this.#channel = `${namespace}:events`
     this.#revokedKey = `${namespace}:revoked`
-    this.#ear = this.#connect(url, timeoutMs, 'pulsegate bus: listens')
-    this.#mouth = this.#connect(url, timeoutMs, 'pulsegate bus: speaks')
+    this.#ear = this.#connect(url, timeoutMs, 'pulsegate-bus-listens')
+    this.#mouth = this.#connect(url, timeoutMs, 'pulsegate-bus-speaks')
     this.#telling = new Telling({
       sayBegun: async (sessions) => this.#say({ from: brokerId, type: 'begun', sessions }),
       sayRevoked: async (serials) => this.#say({ from: brokerId, type: 'revoked', serials }),
@@ -72,7 +72,10 @@ class RedisBus implements Bus {
     this.#mouth.on('ready', () => { this.#look() })
     for (const redis of [this.#ear, this.#mouth]) {
       redis.on('error', (error) => { this.#lastError = describe(error) })
-      redis.on('close', () => { this.#look() })
+      redis.on('close', () => {
+        this.#look()
+        this.#logAway()
+      })
     }
     this.#beat = setInterval(() => { this.#askForLife() }, beatEveryMs).unref()
     this.#unobserve = this.#observe(observability.meter)
@@ -126,19 +129,14 @@ class RedisBus implements Bus {
   /** Is the way open? Acts on each change. */
   #look (): void {
     const open = !this.#closed && this.#subscribed && this.#ear.status === 'ready' && this.#mouth.status === 'ready'
-    if (open === this.#open) {
-      if (!open) this.#logAway()
-      return
-    }
+    if (open === this.#open) return
     this.#open = open
     if (open) {
       this.#loggedAway = false
+      this.#lastError = 'has closed the connection' // until an error says more
       this.#log.info('other brokers can be heard; what may have been missed is told again')
       this.#telling.open()
-    } else {
-      this.#telling.close()
-      this.#logAway()
-    }
+    } else this.#telling.close()
   }
 
   #logAway (): void {
