@@ -3,6 +3,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { generate } from 'mqtt-packet'
 import { test, type Test } from 'tap'
 import { type TlsFiles } from '../../broker/broker.ts'
 import { eventually, startTestBroker, type RawClient, type TestBroker } from '../fixtures/broker.ts'
@@ -61,6 +62,25 @@ test('a device that connects to another broker displaces its session at the firs
   t.match(a.broker.stats(), { sessions: 1, refused: { displaced: 2 } })
   t.match(b.broker.stats(), { sessions: 1, refused: { displaced: 1 } })
   await publishes(t, other, 9)
+})
+
+test('a persistent session is of one broker: at another there is none, and what was displaced is still there to come back to', needsServices, async (t) => {
+  const { a, b, pki } = await twoBrokers(t, await temporaryRedis(t))
+  const device = await pki.device()
+  const connects = async (at: Member): Promise<{ client: RawClient, sessionPresent: boolean }> => {
+    const client = await at.tls(device)
+    client.send(client.connect({ clean: false }))
+    return { client, sessionPresent: (await client.next('connack')).sessionPresent }
+  }
+  const first = await connects(a)
+  first.client.send(generate({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: `v1/${device.id}/command`, qos: 1 }] }))
+  await first.client.next('suback')
+  const second = await connects(b)
+  await first.client.closed
+  await t.rejects(b.broker.command(device.id, Buffer.from('x')), { code: 'DEVICE_AWAY' }, 'it must subscribe again')
+  const third = await connects(a)
+  await second.client.closed
+  t.strictSame([first, second, third].map(({ sessionPresent }) => sessionPresent), [false, false, true])
 })
 
 test('brokers whose names of Redis keys differ do not hear each other', needsServices, async (t) => {
