@@ -98,6 +98,12 @@ export const generalErrors = {
     exit: 1,
     retryable: false
   },
+  PROOF_PART_FAILED: {
+    meaning: 'A process of the set-up that the proof makes did not start or did not answer; the message ends with the last lines of its log.',
+    remedy: 'Correct what these lines name (often no space left on the disk, or too little memory), and run the proof again.',
+    exit: 1,
+    retryable: false
+  },
   QUARANTINE_UNKNOWN: {
     meaning: 'Nothing in quarantine has this number.',
     remedy: 'See the numbers with `pulsegate quarantine list`; retention drops old entries.',
@@ -131,6 +137,12 @@ export const generalErrors = {
   REDIS_REQUIRED: {
     meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams, and no Redis was named.',
     remedy: 'Give --redis-url or REDIS_URL; or use `pulsegate up`, which runs both in one process.',
+    exit: 78,
+    retryable: false
+  },
+  REDIS_SERVER_MISSING: {
+    meaning: 'The proof needs a Redis of its own to kill, and found no program redis-server.',
+    remedy: 'Install Redis 7.0 or later (or Valkey), or give the path of its redis-server in --redis-server or REDIS_SERVER.',
     exit: 78,
     retryable: false
   },
