@@ -4,9 +4,11 @@ import { once } from 'node:events'
 import { type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { type TLSSocket } from 'node:tls'
+import { type Peers } from '../queue/peers.ts'
 import { type QueueWriter } from '../queue/queue.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { type DeviceState } from '../schemas/device.ts'
 import { Admissions } from './admission.ts'
 import { Budget } from './budget.ts'
 import { Control } from './control.ts'
@@ -14,18 +16,22 @@ import { Counters } from './counters.ts'
 import { loadCredentials, type Credentials, type TlsFiles } from './credentials.ts'
 import { Flusher } from './flusher.ts'
 import { Front } from './front.ts'
-import { trimZeros, type Identity } from './identity.ts'
+import { type Identity } from './identity.ts'
 import { Keeper } from './keeper.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import { observe } from './metrics.ts'
+import { joinPeers } from './peers.ts'
 import { Refusals } from './refusals.ts'
 import { type Registry } from './registry.ts'
+import { Revocations } from './revocations.ts'
 import { Sessions } from './sessions.ts'
+import { type BrokerStats } from './stats.ts'
 import { stop } from './stops.ts'
 import { type UplinkServices } from './uplink.ts'
 
 export type { TlsFiles } from './credentials.ts'
+export type { BrokerStats } from './stats.ts'
 
 export interface BrokerOptions {
   readonly host: string
@@ -34,28 +40,10 @@ export interface BrokerOptions {
   readonly tls: TlsFiles
   readonly queue: QueueWriter
   readonly registry: Registry
+  /** The other brokers; without it this one is alone. */
+  readonly peers?: Peers
   readonly limits?: Partial<Limits>
   readonly observability: Observability
-}
-
-export interface BrokerStats {
-  /** Sockets that have passed the TLS handshake. */
-  readonly connections: number
-  /** Those whose CONNECT was accepted. */
-  readonly sessions: number
-  /** Those we have stopped reading. */
-  readonly paused: number
-  /** Messages that came in: given to the queue, or refused. received = stored + duplicate + quarantined + refused. */
-  readonly received: number
-  /** Messages refused, `not-stored` included. */
-  readonly messagesRefused: number
-  readonly pubacksSent: number
-  readonly inFlight: { readonly messages: number, readonly bytes: number }
-  /** Every refusal since the start by reason (broker/refusals.ts); reasons that never happened are absent. */
-  readonly refused: Readonly<Record<string, number>>
-  /** From taking a PUBLISH to writing its PUBACK, over the whole life of the broker. Null before the first. */
-  readonly ackLatency: { readonly count: number, readonly p50Ms: number | null, readonly p99Ms: number | null }
-  readonly draining: boolean
 }
 
 export interface Broker {
@@ -68,7 +56,17 @@ export interface Broker {
    * if its session is persistent); rejects with DEVICE_AWAY when there is nobody to hand it to, COMMAND_BACKLOG when too many wait.
    */
   command (id: string, payload: Uint8Array): Promise<void>
-  /** Reads the key, certificates and CRLs again; closes the sessions of devices revoked by now. Keeps the old ones if the new are faulty, and rejects. */
+  /**
+   * The registry has changed: what the broker remembers of the device is void, and its session ends unless it is active now.
+   * Whoever watches the registry calls it (a deleted device counts as retired).
+   */
+  registryChanged (id: string, state: DeviceState): void
+  /** Ids of the devices that are connected, or would be let in from memory while the registry is away: what a watch looks after. */
+  knownIds (): Iterable<string>
+  /**
+   * Reads the key, certificates and CRLs again; closes the sessions of devices revoked by now and tells other brokers of them.
+   * Keeps the old ones if the new are faulty, and rejects.
+   */
   reloadCertificates (): Promise<void>
   /** First step of stopping: takes no connection and reads nothing more; acknowledgements still leave as the queue settles. */
   drain (): void
@@ -90,10 +88,14 @@ class RunningBroker implements Broker {
   readonly #refusals: Refusals
   readonly #services: UplinkServices
   readonly #sessions = new Sessions()
+  readonly #admissions: Admissions
+  readonly #revocations: Revocations
   readonly #keeper: Keeper
   readonly #control: Control
   readonly #listener: Listener
   readonly #unobserve: () => void
+  readonly #leavePeers: () => void
+  #reloading: Promise<void> = Promise.resolve()
   #draining = false
 
   constructor (options: BrokerOptions, credentials: Credentials) {
@@ -107,11 +109,15 @@ class RunningBroker implements Broker {
     const counters = new Counters(this.#refusals)
     this.#services = { limits: this.#limits, queue: options.queue, budget, counters, flusher: new Flusher(budget) }
     this.#keeper = new Keeper(counters)
-    const admissions = new Admissions(options.registry, this.#limits, log)
-    this.#control = new Control({ limits: this.#limits, counters, admissions, sessions: this.#sessions, observability })
-    this.#listener = new Listener(credentials, this.#limits, this.#refusals, {
+    this.#admissions = new Admissions(options.registry, this.#limits, log)
+    this.#control = new Control({ limits: this.#limits, counters, admissions: this.#admissions, sessions: this.#sessions, observability })
+    this.#revocations = new Revocations(credentials.trust.revoked)
+    this.#listener = new Listener(credentials, this.#revocations, this.#limits, this.#refusals, {
       device: (socket, identity, address) => this.#device(socket, identity, address)
     })
+    this.#leavePeers = options.peers === undefined
+      ? () => {}
+      : joinPeers({ peers: options.peers, sessions: this.#sessions, revocations: this.#revocations, revoked: () => this.#endRevoked() })
     this.#unobserve = observe(observability.meter, () => this.stats())
   }
 
@@ -155,22 +161,42 @@ class RunningBroker implements Broker {
   }
 
   disconnect (id: string, reason: string): boolean {
-    const front = this.#sessions.get(id)
-    front?.refuse('disconnected', { detail: reason })
-    return front !== undefined
+    return this.#sessions.end(id, 'disconnected', { detail: reason })
   }
 
   async command (id: string, payload: Uint8Array): Promise<void> {
     await this.#control.command(id, payload)
   }
 
+  registryChanged (id: string, state: DeviceState): void {
+    this.#admissions.tell(id, state)
+    if (state !== 'active') this.#sessions.end(id, state)
+  }
+
+  knownIds (): Iterable<string> {
+    return new Set([...this.#sessions.ids(), ...this.#admissions.remembered()])
+  }
+
   async reloadCertificates (): Promise<void> {
+    // one after the other: files that were read earlier must not be taken later
+    const mine = this.#reloading.then(() => this.#reload())
+    this.#reloading = mine.catch(() => {})
+    await mine
+  }
+
+  async #reload (): Promise<void> {
     const credentials = await loadCredentials(this.#options.tls)
     this.#listener.replace(credentials)
+    const news = this.#revocations.replaceLists(credentials.trust.revoked)
+    this.#options.peers?.revoked(news)
+    this.#endRevoked()
+    this.#log.info({ revoked: credentials.trust.revoked.size, news: news.length }, 'certificates and revocation lists read again')
+  }
+
+  #endRevoked (): void {
     for (const front of this.#keeper.fronts) {
-      if (front.stage !== 'closed' && credentials.trust.revoked.has(trimZeros(front.identity.serial))) front.refuse('certificate-revoked')
+      if (front.stage !== 'closed' && this.#revocations.has(front.identity.serial)) front.refuse('certificate-revoked')
     }
-    this.#log.info({ revoked: credentials.trust.revoked.size }, 'certificates and revocation lists read again')
   }
 
   drain (): void {
@@ -188,6 +214,7 @@ class RunningBroker implements Broker {
     await until(() => this.#keeper.fronts.size === 0, Math.min(graceMs, this.#limits.lingerMs))
     for (const front of this.#keeper.fronts) front.cut()
     await this.#control.close()
+    this.#leavePeers()
     this.#keeper.close()
     this.#unobserve()
   }

@@ -130,9 +130,15 @@ export class Control {
     if (front.stage === 'closed') endTurn()
     else front.once('close', endTurn).once('connected', endTurn)
     if (front.stage === 'closed') return 'connect-timeout'
-    const state = await admissions.ask(id)
-    if (state !== null) return state
-    return await sessions.takeOver(front) ? null : 'takeover-timeout'
+    const visit = admissions.visit(id)
+    try {
+      const state = await visit.ask()
+      if (state !== null) return state
+      if (!await sessions.takeOver(front)) return 'takeover-timeout'
+      return visit.changed() // from here on the session is in the list, and whoever changes the state ends it
+    } finally {
+      visit.end()
+    }
   }
 
   #will (front: Front, topic: string, payload: Buffer | string): void {

@@ -24,7 +24,8 @@ export interface Credentials {
   readonly ca: string[]
   /** One CRL each: Node reads only the first of a PEM file. */
   readonly crl: string[]
-  readonly trust: Trust
+  /** Its serials are those on any CRL; what else is revoked, revocations.ts knows. */
+  readonly trust: Trust & { readonly revoked: ReadonlySet<string> }
   /** When the first of certificate and CRLs ends, ms since 1970, and which file that is. */
   readonly endsAtMs: number
   readonly endsFirst: string

@@ -17,8 +17,8 @@ export interface Identity {
 /** What is known of our CAs: who may issue devices, and what has been revoked. */
 export interface Trust {
   readonly issuers: readonly X509Certificate[]
-  /** Serials on any CRL, upper-case hex without leading zeros. */
-  readonly revoked: ReadonlySet<string>
+  /** Serials that are revoked, upper-case hex without leading zeros. */
+  readonly revoked: Pick<ReadonlySet<string>, 'has'>
 }
 
 export type Identified = { readonly ok: true, readonly identity: Identity } | { readonly ok: false, readonly reason: RefusalReason }

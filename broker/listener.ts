@@ -6,6 +6,7 @@ import { type Credentials } from './credentials.ts'
 import { identify, type Identity } from './identity.ts'
 import { type Limits } from './limits.ts'
 import { type RefusalReason, type Refusals } from './refusals.ts'
+import { type Revocations } from './revocations.ts'
 
 const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION; node:crypto does not name it
 
@@ -67,11 +68,13 @@ export interface ListenerEvents {
 export class Listener {
   readonly server: Server
   #credentials: Credentials
+  readonly #revocations: Revocations
   readonly #refusals: Refusals
   readonly #events: ListenerEvents
 
-  constructor (credentials: Credentials, limits: Limits, refusals: Refusals, events: ListenerEvents) {
+  constructor (credentials: Credentials, revocations: Revocations, limits: Limits, refusals: Refusals, events: ListenerEvents) {
     this.#credentials = credentials
+    this.#revocations = revocations
     this.#refusals = refusals
     this.#events = events
     // net.Server takes these too; the typings of tls.Server do not say so
@@ -104,7 +107,8 @@ export class Listener {
 
   #secured (socket: TLSSocket): void {
     const address = socket.remoteAddress ?? 'unknown'
-    const result = identify(socket.getPeerX509Certificate(), this.#credentials.trust, Date.now())
+    const trust = { issuers: this.#credentials.trust.issuers, revoked: this.#revocations }
+    const result = identify(socket.getPeerX509Certificate(), trust, Date.now())
     if (result.ok) return this.#events.device(socket, result.identity, address)
     this.#refusals.add(result.reason, { address })
     socket.on('error', () => {})

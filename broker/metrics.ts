@@ -1,7 +1,7 @@
 // The broker's integers as OpenTelemetry instruments, read when somebody scrapes and never on the hot path.
 import { type Meter } from '../runtime/observability.ts'
-import { type BrokerStats } from './broker.ts'
 import { refusals, type RefusalReason } from './refusals.ts'
+import { type BrokerStats } from './stats.ts'
 
 /** Registers the instruments; the returned function takes them off again. */
 export function observe (meter: Meter, stats: () => BrokerStats): () => void {

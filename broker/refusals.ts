@@ -23,7 +23,7 @@ export const refusals = {
   'certificate-untrusted': { stage: 'handshake', meaning: 'the certificate was not issued under our CA' },
   'certificate-expired': { stage: 'handshake', meaning: 'the certificate is past its end (also: it ended during a session)' },
   'certificate-not-yet-valid': { stage: 'handshake', meaning: 'the certificate is not valid yet' },
-  'certificate-revoked': { stage: 'handshake', meaning: 'the certificate is on a CRL (also: it was revoked during a session)' },
+  'certificate-revoked': { stage: 'handshake', meaning: 'the certificate is on a CRL, here or at another broker (also: it was revoked during a session)' },
   'certificate-purpose': { stage: 'handshake', meaning: 'the certificate does not carry extended key usage clientAuth' },
   'certificate-issuer': { stage: 'handshake', meaning: 'the certificate was issued by another CA below our root' },
   'certificate-identity': { stage: 'handshake', meaning: 'not exactly one URI SAN, or it is not urn:uuid:<device id>' },
@@ -37,9 +37,9 @@ export const refusals = {
   'client-id': { stage: 'connect', meaning: 'the client id is not the id in the certificate' },
   'keepalive-out-of-range': { stage: 'connect', meaning: 'the keepalive is above the limit, or 0 where that is refused' },
   will: { stage: 'connect', meaning: 'the will is retained, QoS 2, or not on an uplink topic of its own device' },
-  pending: { stage: 'connect', meaning: 'the device is registered and waits for approval' },
-  suspended: { stage: 'connect', meaning: 'the device is suspended' },
-  retired: { stage: 'connect', meaning: 'the device is retired' },
+  pending: { stage: 'connect', meaning: 'the device is registered and waits for approval (also: its state changed during a session)' },
+  suspended: { stage: 'connect', meaning: 'the device is suspended (also: it was suspended during a session)' },
+  retired: { stage: 'connect', meaning: 'the device is retired (also: it was retired or deleted during a session)' },
   'registry-unavailable': { stage: 'connect', meaning: 'the registry cannot answer and the device is not known from earlier' },
   'takeover-timeout': { stage: 'connect', meaning: 'the older session of the device did not end in time' },
   // one message
@@ -61,7 +61,7 @@ export const refusals = {
   'unexpected-packet': { stage: 'session', meaning: 'a packet that a device has no business sending' },
   'keepalive-timeout': { stage: 'session', meaning: 'nothing heard for 1.5 times the keepalive' },
   'write-stalled': { stage: 'session', meaning: 'the peer does not read what we write' },
-  displaced: { stage: 'session', meaning: 'the same device connected again' },
+  displaced: { stage: 'session', meaning: 'the same device connected again, here or at another broker' },
   disconnected: { stage: 'session', meaning: 'ended by the operator' }
 } as const satisfies Record<string, Refusal>
 

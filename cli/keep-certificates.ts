@@ -1,6 +1,6 @@
 // Keeps what the broker checks devices with up to date while it runs: renews the server certificate and the revocation lists in
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
-// Pulsegate, live sessions included, within seconds. SIGHUP does the same at once.
+// Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
 import { unwatchFile, watchFile } from 'node:fs'
 import { type Broker } from '../broker/broker.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
@@ -17,8 +17,9 @@ export interface CertificateUpkeep {
 
 // Server certificates live for weeks and lists for days: an hour late is early enough.
 const renewEveryMs = 3_600_000
-// A stat of four files; a folder watch would miss files that are renamed into place on some file systems.
-const lookEveryMs = 1_000
+// A stat of four files; a folder watch would miss files that are renamed into place on some file systems. A revocation is to be
+// known to every broker within a second: this, reading the lists (tens of milliseconds) and telling the others must fit in.
+const lookEveryMs = 400
 
 /** Starts; gives what ends it. */
 export function keepCertificates ({ paths, serverNames, broker, log }: CertificateUpkeep): () => void {

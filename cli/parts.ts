@@ -6,10 +6,12 @@ import { type Database, openDatabase } from '../ingest/database.ts'
 import { type Heartbeat } from '../ingest/heartbeat.ts'
 import { type Worker } from '../ingest/worker.ts'
 import { type QueueLimits } from '../queue/limits.ts'
+import { type Bus, openBus } from '../queue/redis/bus.ts'
 import { openRedisQueue, type RedisQueue } from '../queue/redis/redis-queue.ts'
-import { type CheckResult } from '../runtime/health.ts'
+import { type CheckResult, type Health } from '../runtime/health.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { uniqueName } from '../runtime/process-name.ts'
 import { type Config } from '../runtime/settings.ts'
 import { peekSource } from '../schemas/peek-source.ts'
 
@@ -57,6 +59,14 @@ export async function openRedis (url: string, config: RedisConfig, sides: 'write
     sourceOf: peekSource,
     signal: lifecycle.stopping
   })
+}
+
+/** The way to the other brokers; says in /readyz when it is not open, which is no reason to send devices elsewhere. */
+export function openPeers (url: string, { redisNamespace: namespace, redisTimeoutMs: timeoutMs }: RedisConfig, health: Health, { lifecycle, observability }: PartsContext): Bus {
+  const bus = openBus({ url, namespace, timeoutMs, brokerId: uniqueName(), observability })
+  lifecycle.onClose('way to other brokers', () => { bus.close() })
+  health.register('peers', () => bus.fault === null ? { ready: true } : { ready: true, reason: bus.fault })
+  return bus
 }
 
 /** What the broker reads of an authority's folder. */

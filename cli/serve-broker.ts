@@ -7,8 +7,9 @@ import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { type DatabaseSettings, mqttUrl, openOne, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
+import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
+import { watchRegistryFor } from './watch-registry.ts'
 
 export interface BrokerProcessOptions extends DatabaseSettings {
   readonly databaseUrl: string
@@ -40,6 +41,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     tls: tlsFilesOf(paths),
     queue: options.between?.(queue) ?? queue,
     registry,
+    peers: openPeers(options.redisUrl, options.redis, health, context),
     limits: options.limits,
     observability
   })
@@ -49,6 +51,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     await queue.close(hard)
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
+  watchRegistryFor({ databaseUrl: options.databaseUrl, broker, lifecycle, observability })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')
   return broker

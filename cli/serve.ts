@@ -16,14 +16,16 @@ import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
 import { startWorker, type Worker } from '../ingest/worker.ts'
 import { createDirectQueue } from '../queue/direct.ts'
 import { type QueueLimits } from '../queue/limits.ts'
+import { type Peers } from '../queue/peers.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
-import { type CheckResult, Health } from '../runtime/health.ts'
+import { Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { databaseCheck, mqttUrl, openOne, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
   /** Folder for what must survive: certs/ and, without `databaseUrl`, postgres/. */
@@ -90,13 +92,13 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const authority = await ensureDevelopmentAuthority(options.certs ?? join(options.data, 'certs'), options.serverNames)
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
-  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority })
+  const health = new Health()
+  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
+  watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
-  const health = new Health()
   health.register('database', () => databaseCheck(path.worker, heartbeat))
-  if (path.redis !== null) health.register('redis', path.redis)
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })
   lifecycle.onClose('health server', () => healthServer.close())
@@ -109,9 +111,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     authority,
     health,
     healthServer,
-    broker: path.broker,
-    worker: path.worker,
-    untilHandled: path.untilHandled
+    ...path
   }
   log.info({ mqtt: service.url, health: healthServer.address, database: service.databaseKind }, 'pulsegate is up')
   return service
@@ -124,18 +124,13 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
   return { databaseUrl: postgres.url, embedded: true }
 }
 
-interface Path extends Pick<Service, 'worker' | 'broker' | 'untilHandled'> {
-  /** Readiness of the queue over Redis; null in one process without it. */
-  readonly redis: (() => CheckResult) | null
-}
-
 /** Queue, worker and broker: what a message goes through. */
 async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
-  { database, registry, authority: { paths } }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority }
-): Promise<Path> {
-  const { queue, check } = await openQueue(options, { lifecycle, observability })
+  { database, registry, authority: { paths }, health }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health }
+): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
+  const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
   const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
   lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
@@ -146,6 +141,7 @@ async function openPath (
     tls: tlsFilesOf(paths),
     queue: options.between?.(queue) ?? queue,
     registry,
+    ...(peers && { peers }),
     limits: options.limits ?? {},
     observability
   })
@@ -154,13 +150,14 @@ async function openPath (
     await queue.close(hard)
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
-  return { worker, broker, redis: check, untilHandled: (signal) => queue.untilHandled(signal) }
+  return { worker, broker, untilHandled: (signal) => queue.untilHandled(signal) }
 }
 
 /** In this process, or over Redis when one is named: then what is acknowledged outlives this process without the database. */
-async function openQueue (options: ServeOptions, context: PartsContext): Promise<{ queue: Queue, check: (() => CheckResult) | null }> {
-  if (options.redis === undefined) return { queue: createDirectQueue(options.queue ?? {}, context.observability), check: null }
+async function openQueue (options: ServeOptions, health: Health, context: PartsContext): Promise<{ queue: Queue, peers?: Peers }> {
+  if (options.redis === undefined) return { queue: createDirectQueue(options.queue ?? {}, context.observability) }
   const { url, config } = options.redis
   const queue = await openRedis(url, config, 'both', options.queue ?? {}, context)
-  return { queue, check: () => queue.check() }
+  health.register('redis', () => queue.check())
+  return { queue, peers: openPeers(url, config, health, context) }
 }

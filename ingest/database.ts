@@ -47,9 +47,8 @@ const idleInTransactionTimeoutMs = 10_000
 /** Opens a pool; connects lazily, so it also succeeds while the database is down. */
 export function openDatabase (url: string, options: DatabaseOptions = {}): Database {
   const { applicationName = 'pulsegate', poolSize = 4, statementTimeoutMs = 30_000, role, log } = options
-  const { connectionString, startup } = splitOptions(url)
   const pool = new pg.Pool({
-    connectionString,
+    ...startupOf(url, role),
     application_name: applicationName,
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -60,8 +59,7 @@ export function openDatabase (url: string, options: DatabaseOptions = {}): Datab
     // the server's own deadline comes first; this one is for a server that no longer answers at all
     query_timeout: statementTimeoutMs + 5_000,
     keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    options: `${startup} -c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
+    keepAliveInitialDelayMillis: 10_000
   })
   // without listeners a connection that dies between two queries ends the process
   pool.on('error', (error) => { log?.warn({ code: sqlState(error) }, 'idle database connection lost') })
@@ -69,13 +67,15 @@ export function openDatabase (url: string, options: DatabaseOptions = {}): Datab
   return new PooledDatabase(pool)
 }
 
-/** pg lets `options` of the URL replace ours; taken out of it they come first, and ours win. */
-function splitOptions (url: string): { connectionString: string, startup: string } {
-  if (!URL.canParse(url)) return { connectionString: url, startup: '' }
+/** How to connect, and as whom. pg lets `options` of the URL replace ours; taken out of it they come first, and ours win. */
+export function startupOf (url: string, role?: 'pulsegate_ingest' | 'pulsegate_reader'): { connectionString: string, options: string } {
+  const ours = `-c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
+  if (!URL.canParse(url)) return { connectionString: url, options: ours }
   const parsed = new URL(url)
-  const startup = parsed.searchParams.get('options') ?? ''
+  const theirs = parsed.searchParams.get('options')
+  if (theirs === null) return { connectionString: url, options: ours }
   parsed.searchParams.delete('options')
-  return { connectionString: startup === '' ? url : parsed.href, startup }
+  return { connectionString: parsed.href, options: `${theirs} ${ours}` }
 }
 
 function sqlState (error: unknown): string | undefined {

@@ -1,8 +1,7 @@
 // The wall clock of the set-up's processes, in the hand of the proof: they are started with shift-clock.ts before their own main
 // file, which adds to their Date what a file says. So a clock can jump under a process that runs, as it does when NTP corrects it.
 import { rename, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
 import { sleep } from '../../runtime/retry.ts'
 
 export interface Clock {
@@ -21,11 +20,11 @@ const readWithinMs = 100
 export async function openClock (directory: string): Promise<Clock> {
   const file = resolve(directory, 'clock-shift-ms')
   await put(file, 0)
-  // compiled, it is JavaScript
-  const preload = new URL(`./shift-clock${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+  // always the compiled one: the processes are plain Node
+  const preload = new URL('dist/proof/parts/shift-clock.js', import.meta.resolve('#package'))
   return {
     env: { PROOF_CLOCK_FILE: file },
-    nodeArgs: ['--import', fileURLToPath(preload)],
+    nodeArgs: ['--import', preload.href],
     shift: async (ms) => {
       if (!Number.isSafeInteger(ms)) throw new RangeError(`a clock is shifted by whole milliseconds, not ${ms}`)
       await put(file, ms)
@@ -36,7 +35,7 @@ export async function openClock (directory: string): Promise<Clock> {
 
 /** Renamed into place, so that nobody reads half a number. */
 async function put (file: string, ms: number): Promise<void> {
-  const fresh = join(`${file}.new`)
+  const fresh = `${file}.new`
   await writeFile(fresh, `${ms}\n`)
   await rename(fresh, file)
 }

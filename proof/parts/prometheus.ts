@@ -1,6 +1,6 @@
 // Reads Prometheus' text format as far as the proof needs it: series and their values. Pure.
 
-const line = /^([A-Za-z_:][\w:]*(?:\{.*\})?)\s+(\S+)(?:\s+-?\d+)?\s*$/
+const line = /^([A-Za-z_:][\w:]*(?:\{.*\})?)\s+(NaN|[+-]?Inf|[+-]?[\d.]+(?:e[+-]?\d+)?)(?:\s+-?\d+)?\s*$/i
 
 /** `name{labels}`, as written, → value. Comments and lines that are none are passed over. */
 export function parseMetrics (text: string): Map<string, number> {
@@ -14,6 +14,6 @@ export function parseMetrics (text: string): Map<string, number> {
 
 /** Prometheus writes infinity as +Inf. */
 function valueOf (text: string): number {
-  const infinite = /^([+-]?)Inf$/.exec(text)
+  const infinite = /^([+-]?)Inf$/i.exec(text)
   return infinite ? (infinite[1] === '-' ? -Infinity : Infinity) : Number(text)
 }

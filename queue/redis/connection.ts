@@ -49,6 +49,10 @@ export class Connection {
     this.redis.on('ready', () => this.#nowReady())
     this.redis.on('error', (error: Error) => this.#lost(errorWord(error)))
     this.redis.on('close', () => this.#lost('connection lost'))
+    // ioredis has given up (a cut in the middle of connecting): never without our asking
+    this.redis.on('end', () => {
+      if (!this.#closed) setTimeout(() => { if (!this.#closed) this.redis.connect().catch(() => {}) }, reconnect.baseMs).unref()
+    })
   }
 
   get ready (): boolean { return this.#ready }
@@ -100,6 +104,9 @@ export class Connection {
   }
 
   #abandon (): void {
+    // once a connection: a second command that ran out of time must not cut the connection that is being made, for ioredis would
+    // then give up for good
+    if (!this.#ready) return
     this.#lost('no answer in time')
     this.redis.disconnect(!this.#closed) // and connect again
   }

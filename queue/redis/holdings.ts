@@ -1,9 +1,8 @@
 // Which partitions this worker holds. Each is held under a lease that ends by itself when the worker dies or freezes; the workers that
 // are alive share the partitions evenly: who holds more than its share hands some over (finished and acknowledged first), who
 // holds less takes what is free. The time that counts is the server's.
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import { type Logger } from '../../runtime/observability.ts'
+import { uniqueName } from '../../runtime/process-name.ts'
 import { type Connection, describeRedisFault } from './connection.ts'
 import { type Keys } from './keys.ts'
 import { Partition, type PartitionHost } from './partition.ts'
@@ -27,7 +26,7 @@ export function shareOf (partitions: number, workers: number): number {
 
 export class Holdings {
   /** Shown to people: who this worker is. */
-  readonly worker = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+  readonly worker = uniqueName()
   readonly held = new Map<number, Partition>()
   readonly #options: HoldingsOptions
   readonly #admin: Scripted

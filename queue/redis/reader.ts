@@ -55,7 +55,7 @@ export class RedisReader implements QueueReader, PartitionHost {
     this.gate = new Gate({ connection: reader, log: this.#log })
     this.#batches = createDirectQueue({ ...options.limits, holdMessages: Infinity, holdBytes: Infinity }, observability, 'pulsegate_inbound') // readShares keeps it small
     this.#holdings = new Holdings({ ...options, admin, reader, host: this, log: this.#log })
-    this.#unobserve = observeReader(observability.meter, () => ({ ...this.#counts, ...this.lag, held: this.#holdings.held.size }))
+    this.#unobserve = observeReader(observability.meter, () => ({ ...this.#counts, ...this.lag }))
   }
 
   get breaker (): BreakerState { return this.gate.breaker }
@@ -63,11 +63,11 @@ export class RedisReader implements QueueReader, PartitionHost {
   /** Why nothing can be read at present; null when it can. */
   get fault (): string | null { return this.gate.fault ?? this.#holdings.fault }
 
-  /** Of the partitions held here: entries in the streams not acknowledged, and of them those in hand. */
-  get lag (): { entries: number, inHand: number } {
+  /** Of the partitions held here: entries in the streams not acknowledged, of them those in hand, and how many are held. */
+  get lag (): { entries: number, inHand: number, held: number } {
     let entries = 0
     for (const { left } of this.#holdings.held.values()) entries += left
-    return { entries, inHand: this.#batches.depth.messages }
+    return { entries, inHand: this.#batches.depth.messages, held: this.#holdings.held.size }
   }
 
   get consuming (): boolean { return this.#consuming !== null }
@@ -93,7 +93,7 @@ export class RedisReader implements QueueReader, PartitionHost {
     for (;;) {
       this.#signalAll()
       await this.#trim()
-      if (this.fault === null && this.lag.entries === 0 && this.lag.inHand === 0 && this.#holdings.held.size > 0) return
+      if (this.fault === null && this.lag.entries === 0 && this.lag.inHand === 0 && this.lag.held > 0) return
       await sleep(20, signal)
     }
   }
@@ -186,7 +186,10 @@ export class RedisReader implements QueueReader, PartitionHost {
       partition.signalled = true
       this.moved()
     })
-    wake.onReady(() => { wake.call((redis) => redis.subscribe(this.#options.keys.wake)).catch(() => {}) })
+    wake.onReady(() => {
+      // what was said before nobody heard
+      wake.call((redis) => redis.subscribe(this.#options.keys.wake)).then(() => { this.#holdings.turn(); this.#signalAll() }, () => {})
+    })
   }
 
   async #every (ms: number, act: () => Promise<void>): Promise<void> {

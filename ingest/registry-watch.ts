@@ -1,0 +1,171 @@
+// Hears of changes in the registry as they commit, so that a suspended device is out within a second. Takes a database URL, tells
+// (id, state) of each change; on one connection of its own that listens. Whatever may have been missed is asked for: after each
+// connect, and every half minute, the states of all devices the caller knows of. A dead or half-open connection is noticed within seconds.
+import { once } from 'node:events'
+import pg from 'pg'
+import { type Observability } from '../runtime/observability.ts'
+import { backoffMs, sleep } from '../runtime/retry.ts'
+import { deviceStates, isDeviceId, type DeviceState } from '../schemas/device.ts'
+import { startupOf } from './database.ts'
+import { describeFault } from './sqlstate.ts'
+
+export interface RegistryWatchOptions {
+  readonly url: string
+  readonly role?: 'pulsegate_ingest'
+  readonly observability: Observability
+  /** A device is in this state now; one that was deleted counts as retired. May be told twice, and of devices the caller does not know. */
+  readonly changed: (id: string, state: DeviceState) => void
+  /** The devices whose state matters to the caller; those that are not active are told. */
+  readonly knownIds: () => Iterable<string>
+  /** How often all of them are asked for without a reason; default 30 s. */
+  readonly sweepEveryMs?: number
+}
+
+export interface RegistryWatch {
+  /** Why changes may not be heard, null while they are. */
+  readonly fault: string | null
+  close (): Promise<void>
+}
+
+const channel = 'pulsegate_registry'
+const beatEveryMs = 1_000
+const connectTimeoutMs = 5_000
+const answerTimeoutMs = 3_000 // a half-open connection is noticed after this and a beat
+const endTimeoutMs = 1_000
+const idsPerQuestion = 1_000
+const reconnect = { baseMs: 200, capMs: 5_000 }
+
+/** Connects in the background, so it also succeeds while the database is away. */
+export function watchRegistry (options: RegistryWatchOptions): RegistryWatch {
+  const watch = new Watch(options)
+  watch.run()
+  return watch
+}
+
+class Watch implements RegistryWatch {
+  fault: string | null = 'registry watch: not connected yet'
+  readonly #options: RegistryWatchOptions
+  readonly #log: Observability['log']
+  readonly #stopping = new AbortController()
+  readonly #closed = once(this.#stopping.signal, 'abort')
+  #running: Promise<void> = Promise.resolve()
+  #failures = 0
+
+  constructor (options: RegistryWatchOptions) {
+    this.#options = options
+    this.#log = options.observability.log.child({ part: 'registry watch' })
+  }
+
+  run (): void { this.#running = this.#again() }
+
+  async close (): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #again (): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const client = this.#client()
+      try {
+        await this.#listen(client)
+      } catch (error) {
+        if (!signal.aborted) this.#away(error)
+      } finally {
+        await end(client)
+      }
+      await sleep(20 + backoffMs({ ...reconnect, attempt: this.#failures }), signal).catch(() => {})
+    }
+  }
+
+  #client (): pg.Client {
+    const { url, role } = this.#options
+    const client = new pg.Client({
+      ...startupOf(url, role),
+      application_name: 'pulsegate registry watch',
+      connectionTimeoutMillis: connectTimeoutMs,
+      statement_timeout: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000
+    })
+    client.on('notification', (notification) => { this.#heard(notification.payload) })
+    return client
+  }
+
+  /** Listens until the connection breaks (rejects) or the watch is closed (resolves). */
+  async #listen (client: pg.Client): Promise<void> {
+    const { signal } = this.#stopping
+    const broken = new Promise<never>((_resolve, reject) => {
+      client.on('error', reject)
+      client.on('end', () => { reject(new Error('the connection ended')) })
+    })
+    broken.catch(() => {}) // heard below when it matters
+    const listening = async (): Promise<void> => {
+      await client.connect()
+      await client.query(`LISTEN ${channel}`)
+      await this.#sweep(client) // after LISTEN: what commits from now on is heard, what came before is asked for
+      this.#here()
+      for (let sinceSweepMs = 0; !signal.aborted;) {
+        await sleep(beatEveryMs, signal)
+        sinceSweepMs += beatEveryMs
+        if (sinceSweepMs < (this.#options.sweepEveryMs ?? 30_000)) await client.query('SELECT 1')
+        else {
+          await this.#sweep(client)
+          sinceSweepMs = 0
+        }
+      }
+    }
+    await Promise.race([listening(), broken, this.#closed])
+  }
+
+  /** Asks for those of the caller's devices that are not active; those that are gone count as retired. */
+  async #sweep (client: pg.Client): Promise<void> {
+    let ids: string[] = []
+    const ask = async (): Promise<void> => {
+      const { rows } = await client.query<{ id: string, state: DeviceState }>(notActive, [ids])
+      for (const { id, state } of rows) this.#options.changed(id, state)
+      ids = []
+    }
+    for (const id of this.#options.knownIds()) if (ids.push(id) === idsPerQuestion) await ask()
+    if (ids.length > 0) await ask()
+  }
+
+  #heard (payload: string | undefined): void {
+    const change = changeIn(payload)
+    if (change === null) this.#log.warn('a notification that is not ours was ignored')
+    else this.#options.changed(change.id, change.state)
+  }
+
+  #here (): void {
+    this.#failures = 0
+    this.fault = null
+    this.#log.info('changes of the registry are heard')
+  }
+
+  #away (error: unknown): void {
+    if (this.#failures++ === 0) this.#log.warn({ error: describeFault(error) }, 'changes of the registry are not heard until the database is back')
+    this.fault = `registry watch: ${describeFault(error)}`
+  }
+}
+
+const notActive = `SELECT asked.id, coalesce(device.state, 'retired') AS state
+  FROM unnest($1::uuid[]) AS asked (id) LEFT JOIN device ON device.id = asked.id WHERE device.state IS DISTINCT FROM 'active'`
+
+/** The change that a notification tells of; null when it is none of ours. */
+export function changeIn (payload: string | undefined): { id: string, state: DeviceState } | null {
+  try {
+    const { id, state } = JSON.parse(payload ?? '') as { id?: unknown, state?: unknown }
+    const known = deviceStates.find((name) => name === state)
+    return typeof id === 'string' && isDeviceId(id) && known !== undefined ? { id, state: known } : null
+  } catch {
+    return null
+  }
+}
+
+/** Ends the connection; one whose other end is gone is left to the kernel. */
+async function end (client: pg.Client): Promise<void> {
+  const ended = new AbortController()
+  await Promise.race([client.end().catch(() => {}), sleep(endTimeoutMs, ended.signal).catch(() => {})])
+  ended.abort()
+}
