@@ -43,7 +43,7 @@ export function commonChecks (facts: Facts, allowance: Allowance = {}): Check[] 
     quarantined(facts, allowance.quarantine ?? []),
     deviceSums(facts),
     databaseSums(facts),
-    ...counterSums(facts, allowance.exactCounters === true),
+    ...counterSums(facts, allowance),
     pending(facts),
     trimmed(facts),
     ...memory(facts)
@@ -113,16 +113,17 @@ function databaseSums ({ receipts, comparison, devices }: Facts): Check {
 }
 
 /** Only where every broker and worker lived through the run: elsewhere their counters began again. */
-function counterSums ({ counters, receipts }: Facts, exact: boolean): Check[] {
+function counterSums ({ counters, receipts, comparison }: Facts, { exactCounters: exact = false, reportedLoss = false }: Allowance): Check[] {
   if (counters === null) return []
   const { received, refused, stored, duplicate, quarantined } = counters
-  const settled = stored + duplicate + quarantined + refused
+  const lost = reportedLoss ? comparison.missing : 0
+  const settled = stored + duplicate + quarantined + refused + lost
   return [
     {
       name: 'broker sums',
       // a message whose write or acknowledgement was repeated is settled more than once, never less
       ok: exact ? received === settled : received <= settled,
-      value: `received ${received}; stored ${stored} + duplicate ${duplicate} + quarantined ${quarantined} + refused ${refused} = ${settled}`,
+      value: `received ${received}; stored ${stored} + duplicate ${duplicate} + quarantined ${quarantined} + refused ${refused}${lost > 0 ? ` + lost ${lost}` : ''} = ${settled}`,
       bound: exact ? 'equal' : 'received ≤ settled'
     },
     {

@@ -36,6 +36,8 @@ export class Keeper {
     const left = (this.#held.get(name) ?? 0) - 1
     if (left > 0) this.#held.set(name, left)
     else this.#held.delete(name)
+    // it may have been started and killed again meanwhile: that was ordered, too
+    if (this.#parts.find((part) => part.name === name)?.running !== true) this.#up.delete(name)
   }
 
   /** Starts of `name` since the set-up stood. */

@@ -105,10 +105,11 @@ async function atFailPoint (setup: Setup, fault: Of<'fail-point'>, signal: Abort
   setup.keeper.hold(target)
   try {
     await program.stop()
+    const { pid } = program
     program.setEnv({ PULSEGATE_FAIL_POINTS: `${point}@${hit}:${action}` })
     // it may be there before it stands: then the start fails, or never ends
     const start = program.start().then(() => { setup.keeper.started(target) }, () => {})
-    const happened = await reached(program, action, signal)
+    const happened = await reached(program, pid, action, signal)
     await sleep(happened ? forMs : 0, signal)
     if (action === 'stop') await program.thaw()
     if (!happened) await program.stop()
@@ -120,10 +121,11 @@ async function atFailPoint (setup: Setup, fault: Of<'fail-point'>, signal: Abort
   }
 }
 
-/** True when the process has died, or stands still, in time. */
-async function reached (program: Program, action: 'kill' | 'stop', signal: AbortSignal): Promise<boolean> {
+/** True when the process that came after `before` has been killed, or stands still, in time. */
+async function reached (program: Program, before: number | null, action: 'kill' | 'stop', signal: AbortSignal): Promise<boolean> {
   for (const untilMs = performance.now() + failPointWithinMs; performance.now() < untilMs;) {
-    if (action === 'kill' ? !program.running : program.pid !== null && await standsStill(program.pid)) return true
+    const { pid, lastEnd } = program
+    if (pid !== null && pid !== before && (action === 'kill' ? lastEnd?.signal === 'SIGKILL' : await standsStill(pid))) return true
     await sleep(lookEveryMs, signal)
   }
   return false

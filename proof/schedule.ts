@@ -13,27 +13,25 @@ export interface ScheduleOptions {
   readonly menu: readonly Draw[]
   /** Two at a time that overlap, of two different entries of the menu where it has two. */
   readonly pairs?: boolean
+  /** So many faults (or pairs) at the least, however long they take; default 1. */
+  readonly least?: number
 }
 
 // Load between two faults: long enough that messages flow again, short enough that a minute holds many faults.
 const calmMs = { low: 700, high: 2_500 }
 
-/**
- * Every entry of the menu is taken once before any is taken again. There is always at least one fault (or pair), also when
- * `durationMs` is shorter than it lasts.
- */
-export function planSchedule ({ random, durationMs, menu, pairs = false }: ScheduleOptions): PlannedFault[] {
+/** Every entry of the menu is taken once before any is taken again. */
+export function planSchedule ({ random, durationMs, menu, pairs = false, least = 1 }: ScheduleOptions): PlannedFault[] {
   if (menu.length === 0) throw new RangeError('a schedule needs faults to choose from')
   const deck = new Deck(menu, random)
   const planned: PlannedFault[] = []
   let atMs = whole(random.between(calmMs.low, calmMs.high))
-  for (;;) {
+  for (let rounds = 0; ; rounds++) {
     const round = pairs ? drawPair(deck, random, atMs) : [{ atMs, fault: deck.draw()(random) }]
     const endMs = Math.max(...round.map(({ atMs, fault }) => atMs + fault.forMs))
-    if (planned.length > 0 && endMs > durationMs) break
+    if (rounds >= least && endMs > durationMs) break
     planned.push(...round)
     atMs = endMs + whole(random.between(calmMs.low, calmMs.high))
-    if (atMs >= durationMs) break
   }
   return planned
 }

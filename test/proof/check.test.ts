@@ -55,6 +55,8 @@ test('loss is allowed only as far as it is reported', async (t) => {
   t.strictSame(redOf({ ...lost, losses: { lost: 5, reported: 5, unreported: [] } }, allow), [])
   t.strictSame(redOf({ ...lost, losses: { lost: 5, reported: 4, unreported: [] } }, allow), ['lost'])
   t.strictSame(redOf({ ...lost, losses: { lost: 4, reported: 4, unreported: [] } }, allow), ['lost'], 'the two ways of counting disagree')
+  const counted = { received: 1_000, refused: 0, stored: 995, duplicate: 0, quarantined: 0 }
+  t.strictSame(redOf({ ...lost, counters: counted, losses: { lost: 5, reported: 5, unreported: [] } }, allow), [], 'and counts as settled')
   t.strictSame(redOf({ ...lost, losses: { lost: 5, reported: 5, unreported: [] } }), ['lost'], 'and only where it is allowed')
 })
 

@@ -65,6 +65,7 @@ test('pairs overlap, and never hurt one target twice', async (t) => {
 test('there is always a fault, however short the time', async (t) => {
   t.equal(plan(3, { durationMs: 100 }).length, 1)
   t.equal(plan(3, { durationMs: 100, pairs: true }).length, 2)
+  t.equal(planSchedule({ random: new Random('test', 3), durationMs: 100, menu, least: 4 }).length, 4, 'or as many as are asked for')
 })
 
 test('bad menus are refused', async (t) => {
