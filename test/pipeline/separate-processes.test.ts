@@ -40,9 +40,9 @@ interface Halves { readonly broker: Program, readonly ingest: Program, readonly 
 
 async function startHalves (t: Test, pki: Pki, env: Record<string, string>): Promise<Halves> {
   const directory = await folder(t)
-  const port = await choosePort()
+  const port = choosePort()
   const start = async (name: string, more: string[], standsWhen: 'healthz' | 'readyz'): Promise<Program> => {
-    const health = { host: '127.0.0.1', port: await choosePort() }
+    const health = { host: '127.0.0.1', port: choosePort() }
     const part = program({ name, main, args: [name, '--health-port', String(health.port), ...more], env, health, directory, log, standsWhen })
     t.teardown(() => part.kill())
     await part.start()
