@@ -47,7 +47,7 @@ test('the diagnostic notation shows what is there and where reading stops', asyn
   t.equal(shown('8318ff3903e7fb3ff8000000000000'), '[255, -1000, 1.5]')
   t.equal(shown('d84d4401020304'), "77(h'01020304')")
   t.equal(shown('63616263f5'), '"abc" … 1 more bytes follow at byte 4')
-  t.match(shown('9fff'), /not readable as CBOR/)
+  t.equal(shown('9fff'), '[_ ]')
   t.match(shown('9b7fffffffffffffff'), /not readable/)
   t.match(shown('81'.repeat(64)), /not readable/)
   t.match(shown(''), /from byte 0/)
