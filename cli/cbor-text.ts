@@ -27,7 +27,7 @@ export function diagnostic (bytes: Buffer): string {
     item(cursor, 0)
   } catch (error) {
     const why = error instanceof RangeError && 'code' in error ? 'cut short' : (error as Error).message
-    return `${cursor.text}${cursor.text === '' ? '' : ' '}… (not readable as CBOR from byte ${cursor.at}: ${why})`
+    return `${cursor.text === '' ? '' : `${cursor.text.trimEnd()} `}… (not readable as CBOR from byte ${cursor.at}: ${why})`
   }
   return cursor.at === bytes.length ? cursor.text : `${cursor.text} … ${bytes.length - cursor.at} more bytes follow at byte ${cursor.at}`
 }
@@ -44,12 +44,13 @@ function item (cursor: Cursor, depth: number): void {
     indefinite(cursor, major, depth)
     return
   }
+  const start = cursor.at
   const argument = argumentOf(cursor)
   switch (major) {
     case 0: cursor.text += argument.toString(); break
     case 1: cursor.text += (-1n - argument).toString(); break
-    case 2: cursor.text += `h'${take(cursor, argument).toString('hex')}'`; break
-    case 3: cursor.text += textOf(take(cursor, argument)); break
+    case 2: cursor.text += `h'${take(cursor, argument, start).toString('hex')}'`; break
+    case 3: cursor.text += textOf(take(cursor, argument, start)); break
     case 4: list(cursor, '[', ']', argument, () => { item(cursor, depth + 1) }); break
     case 5: list(cursor, '{', '}', argument, () => { pair(cursor, depth + 1) }); break
     default:
@@ -103,9 +104,13 @@ function argumentOf (cursor: Cursor): bigint {
   return BigInt(`0x${value.toString('hex')}`)
 }
 
-function take (cursor: Cursor, length: bigint): Buffer {
+/** `start`: of the item, where reading stops when its bytes are not there. */
+function take (cursor: Cursor, length: bigint, start: number): Buffer {
   const left = cursor.bytes.length - cursor.at
-  if (length > BigInt(left)) throw new RangeError(`${length} bytes are announced, ${left} are there`)
+  if (length > BigInt(left)) {
+    cursor.at = start
+    throw new RangeError(`${length} bytes are announced, ${left} are there`)
+  }
   const from = cursor.at
   cursor.at += Number(length)
   return cursor.bytes.subarray(from, cursor.at)
