@@ -131,6 +131,16 @@ test('kill −9 in the middle of a transaction, and two that go on at once', nee
   await allThereOnce(t, owner)
 })
 
+test('the database ends its connections in the middle: the step is tried again, and it goes through', needsServices, async (t) => {
+  const { owner, replay } = await quarantined(t)
+  const going = await whileItWaits(owner, lockMark, () => replay(...where), async () => {
+    const { rows } = await owner.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pulsegate replay'")
+    t.ok(rows.length > 0)
+  })
+  t.match(await result(going), { code: 0, last: { event: 'done', done: messages, stored: messages, duplicate: 0 } })
+  await allThereOnce(t, owner)
+})
+
 /** Until the server has noticed that the killed client is gone and has ended what it was at. */
 async function untilGone (owner: Database): Promise<void> {
   const deadline = Date.now() + 60_000
