@@ -7,8 +7,8 @@ import { beyondLease, brokersOf, workersOf } from './targets.ts'
 
 const ofBroker: readonly FailPoint[] = ['before-xadd', 'after-xadd-before-puback']
 const inSelection: readonly FailPoint[] = ['after-xadd-before-puback', 'after-commit-before-xack']
-/** How many passings there are to choose from: of messages many, but a worker that joins may take all of its leases at once. */
-const passings: Partial<Record<FailPoint, number>> = { 'after-lease-before-read': 1 }
+/** How many passings there are to choose from: of messages many, of leases one for each partition of a worker's share. */
+const passings: Partial<Record<FailPoint, number>> = { 'after-lease-before-read': 3 }
 
 export const failPoints: readonly Scenario[] = failPointNames.map((point): Scenario => ({
   name: `at-${point}`,
