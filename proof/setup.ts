@@ -85,7 +85,7 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   const processes = await defineProcesses({ choices, options, directory, redis, postgres, certs: paths.directory, clock, link })
   const { brokers, workers } = processes
   const programs = [...brokers, ...workers]
-  for (const each of programs) closers.push(() => each.stop())
+  closers.push(() => end(programs, options.signal))
   await Promise.all(programs.map((each) => each.start()))
   options.log.debug('brokers and workers started')
 
@@ -120,7 +120,7 @@ async function start (choices: SetupChoices, options: ProofOptions, directory: s
   }
 }
 
-async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisPart, postgres: PostgresPart, disk: SmallDisk | null }> {
+async function startStores (choices: SetupChoices, { redisServer: redisProgram, pgBin, log, signal }: ProofOptions, directory: string, closers: Closers): Promise<{ redis: RedisPart, postgres: PostgresPart, disk: SmallDisk | null }> {
   const folders = { redis: join(directory, 'redis'), postgres: join(directory, 'postgres') }
   await mkdir(directory, { recursive: true, mode: 0o755 })
   let disk: SmallDisk | null = null
@@ -131,10 +131,15 @@ async function startStores (choices: SetupChoices, { redisServer: redisProgram, 
   }
   const redis = redisServer({ directory: folders.redis, program: redisProgram, settings: choices.redisSettings ?? {}, log })
   const postgres = postgresServer({ directory: folders.postgres, pgBin, settings: {}, log })
-  closers.push(() => redis.stop(), () => postgres.stop())
+  closers.push(() => end([redis, postgres], signal))
   await Promise.all([redis.start(), postgres.start()])
   log.debug('redis and postgres started')
   return { redis, postgres, disk }
+}
+
+/** In order; at once when a person waits for the end. */
+async function end (parts: readonly Part[], signal: AbortSignal): Promise<void> {
+  await Promise.all(parts.map((part) => signal.aborted ? part.kill() : part.stop()))
 }
 
 interface Definition {
