@@ -40,6 +40,9 @@ export class Connection {
       disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
+      // whoever listens subscribes at every `onReady`; nobody would hear the end of ioredis's own attempt, and a rejection
+      // that nobody hears ends the process
+      autoResubscribe: false,
       maxRetriesPerRequest: null,
       commandTimeout: timeoutMs,
       connectTimeout: timeoutMs,
