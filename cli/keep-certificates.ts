@@ -9,7 +9,8 @@ import { type Logger } from '../runtime/observability.ts'
 
 export interface CertificateUpkeep {
   readonly paths: AuthorityPaths
-  readonly serverNames: readonly string[]
+  /** Renew for these names what needs it; absent: somebody else looks after the files, here they are only read again. */
+  readonly serverNames?: readonly string[]
   readonly broker: Broker
   readonly log: Logger
 }
@@ -25,6 +26,7 @@ export function keepCertificates ({ paths, serverNames, broker, log }: Certifica
   const failed = (err: unknown): void => { log.error({ err }, 'certificates could not be renewed or read; the broker goes on with those it has') }
   const reload = (): void => { broker.reloadCertificates().catch(failed) }
   const renew = async (): Promise<void> => {
+    if (serverNames === undefined) return
     const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames)
     if (changed.length > 0) log.info({ changed }, 'certificates renewed') // the files have changed: the look below reloads
   }

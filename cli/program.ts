@@ -1,11 +1,12 @@
 // The command tree and the one place where an error becomes an exit code and words for a person.
 import { Command, CommanderError } from 'commander'
 import { describeError, exitCodeOf } from '../runtime/errors.ts'
-import { brokerCommand, ingestCommand } from './separate.ts'
+import { brokerCommand } from './broker.ts'
 import { certsCommand } from './certs.ts'
 import { completenessCommand } from './completeness.ts'
 import { devicesCommand } from './devices.ts'
 import { doctorCommand } from './doctor.ts'
+import { ingestCommand } from './ingest.ts'
 import { migrateCommand } from './migrate.ts'
 import { quarantineCommand } from './quarantine.ts'
 import { simulateHooks } from './proof.ts'
@@ -27,17 +28,21 @@ export function buildProgram (): Command {
     .version(version)
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
-  const commands = [upCommand, brokerCommand, ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
+  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
     migrateCommand, quarantineCommand, completenessCommand, doctorCommand]
   for (const make of commands) program.addCommand(make())
-  everyCommand(program, (command) => command.exitOverride())
   return program
 }
 
 /** Runs one command line (`argv` as in process.argv). Returns the exit code; prints errors to standard error. */
 export async function run (argv: readonly string[]): Promise<number> {
+  return runProgram(buildProgram(), argv)
+}
+
+export async function runProgram (program: Command, argv: readonly string[]): Promise<number> {
+  everyCommand(program, (command) => command.exitOverride())
   try {
-    await buildProgram().parseAsync([...argv])
+    await program.parseAsync([...argv])
     return typeof process.exitCode === 'number' ? process.exitCode : 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

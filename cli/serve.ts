@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
-import { type Database, openDatabase } from '../ingest/database.ts'
+import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
@@ -16,12 +16,15 @@ import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
 import { startWorker, type Worker } from '../ingest/worker.ts'
 import { createDirectQueue } from '../queue/direct.ts'
 import { type QueueLimits } from '../queue/limits.ts'
+import { type Peers } from '../queue/peers.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
-import { type CheckResult, Health } from '../runtime/health.ts'
+import { Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { keepCertificates } from './keep-certificates.ts'
+import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -41,6 +44,8 @@ export interface ServeOptions {
   readonly poolSize?: number
   readonly statementTimeoutMs?: number
   readonly queue?: Partial<QueueLimits>
+  /** Over Redis Streams instead of within the process. */
+  readonly redis?: { readonly url: string, readonly config: RedisConfig }
   readonly limits?: Partial<Limits>
   /** Stands between broker and queue; a test watches or breaks the promise here. */
   readonly between?: (queue: Queue) => QueueWriter
@@ -67,6 +72,8 @@ export interface Service {
   readonly broker: Broker
   readonly health: Health
   readonly healthServer: HealthServer
+  /** Resolves when everything acknowledged by now is in the database; rejects when `signal` aborts. */
+  untilHandled (signal: AbortSignal): Promise<void>
 }
 
 export async function serve (options: ServeOptions, context: ServeContext): Promise<Service> {
@@ -85,20 +92,18 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const authority = await ensureDevelopmentAuthority(options.certs ?? join(options.data, 'certs'), options.serverNames)
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
-  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority })
+  const health = new Health()
+  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
-  const health = new Health()
-  // the worker knows what it could not store; the heartbeat knows while there is nothing to store
-  health.register('database', () => asReady(path.worker.status().reason ?? heartbeat.fault))
+  health.register('database', () => databaseCheck(path.worker, heartbeat))
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })
   lifecycle.onClose('health server', () => healthServer.close())
-  const { host, port } = path.broker.address
   const service: Service = {
-    url: `mqtts://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: mqttUrl(path.broker.address),
     databaseUrl,
     databaseKind: embedded ? 'embedded' : edition,
     database,
@@ -119,34 +124,24 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
   return { databaseUrl: postgres.url, embedded: true }
 }
 
-function openOne (url: string, applicationName: string, role: 'pulsegate_ingest' | undefined, options: ServeOptions, context: ServeContext): Database {
-  const database = openDatabase(url, {
-    applicationName,
-    log: context.observability.log,
-    ...(role && { role }),
-    ...(options.poolSize !== undefined && { poolSize: options.poolSize }),
-    ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs })
-  })
-  context.lifecycle.onClose(`connections of ${applicationName}`, () => database.close())
-  return database
-}
-
 /** Queue, worker and broker: what a message goes through. */
 async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
-  { database, registry, authority: { paths } }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority }
-): Promise<{ worker: Worker, broker: Broker }> {
-  const queue = createDirectQueue(options.queue ?? {}, observability)
+  { database, registry, authority: { paths }, health }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health }
+): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
+  const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
   const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // the worker ends with its queue, also when the broker never came up
   lifecycle.onClose('queue', (hard) => queue.close(hard))
   const broker = await startBroker({
     ...options.mqtt,
-    tls: { keyFile: paths.serverKey, certFile: paths.serverCertificate, caFile: paths.ca, crlFiles: [paths.issuingCrl, paths.rootCrl] },
+    tls: tlsFilesOf(paths),
     queue: options.between?.(queue) ?? queue,
     registry,
+    ...(peers && { peers }),
     limits: options.limits ?? {},
     observability
   })
@@ -155,14 +150,14 @@ async function openPath (
     await queue.close(hard)
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
-  return { worker, broker }
+  return { worker, broker, untilHandled: (signal) => queue.untilHandled(signal) }
 }
 
-function asReady (fault: string | null): CheckResult {
-  return fault === null ? { ready: true } : { ready: false, reason: fault }
-}
-
-/** The database drops whole days; never one in which a message younger than `retentionMs` may lie. */
-function retentionDays (retentionMs: number): number {
-  return Math.ceil(retentionMs / 86_400_000) + 1
+/** In this process, or over Redis when one is named: then what is acknowledged outlives this process without the database. */
+async function openQueue (options: ServeOptions, health: Health, context: PartsContext): Promise<{ queue: Queue, peers?: Peers }> {
+  if (options.redis === undefined) return { queue: createDirectQueue(options.queue ?? {}, context.observability) }
+  const { url, config } = options.redis
+  const queue = await openRedis(url, config, 'both', options.queue ?? {}, context)
+  health.register('redis', () => queue.check())
+  return { queue, peers: openPeers(url, config, health, context) }
 }

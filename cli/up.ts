@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { PulsegateError } from '../runtime/errors.ts'
+import { failPoints } from '../runtime/fail-points.ts'
 import { createLogger, logFileDestination } from '../runtime/log.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
@@ -48,6 +49,7 @@ async function up (config: UpConfig, flags: UpFlags): Promise<number> {
   const logFile = join(config.data, 'pulsegate.log')
   // a log line in the middle of the live view would tear it
   const log = createLogger({ level: config.logLevel, ...(live && { destination: logFileDestination(logFile) }) })
+  if (config.failPoints !== undefined) failPoints.arm(config.failPoints)
   const lifecycle = new Lifecycle({ log, graceMs: config.graceMs })
   const restoreSignals = handleSignals({ lifecycle, log })
   // progress belongs to standard output, except where that is kept for the one JSON line
@@ -136,6 +138,7 @@ async function conclude (service: Service, ward: Ward, config: UpConfig, flags: 
   const { outstanding } = ward.simulator.stats()
   const drained = await ward.simulator.drain({ graceMs: lifecycle.hard.aborted ? 0 : config.graceMs })
   if (!drained) say(`not everything was acknowledged in time (${outstanding} outstanding at the start of draining); it is kept and sent again at the next start`)
+  await service.untilHandled(AbortSignal.any([lifecycle.hard, AbortSignal.timeout(config.graceMs)])).catch(() => { say('not everything that lies in Redis was stored in time; it stays there for the next start') })
   const proof = await prove(service.database, ward.simulator, ward.startedAtMs)
   const verdict = { ...proof, latency: ward.simulator.stats().ackLatency, database: service.databaseKind }
   if (flags.json) process.stdout.write(JSON.stringify(resultOf(verdict)) + '\n')

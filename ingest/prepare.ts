@@ -6,6 +6,7 @@ import { decodeMessage, type Decoded, type MessageKind, type Rejected } from '..
 import { type QuarantineReason } from '../schemas/reasons.ts'
 import { type Message } from '../schemas/telemetry.ts'
 import { type Envelope } from '../queue/queue.ts'
+import { failPoints } from '../runtime/fail-points.ts'
 import { type BirthRow, type Origin, type PreparedBatch, type QuarantineRow } from './batch.ts'
 import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './check.ts'
 import { Columns } from './columns.ts'
@@ -64,10 +65,15 @@ function decodeAll (envelopes: readonly Envelope[], context: PrepareContext, qua
   const candidates: Candidate[] = []
   for (const envelope of envelopes) {
     const { kind, publisher } = envelope
+    if (envelope.poison === true) {
+      quarantined.push({ ...rowOf(envelope), reason: 'poison', detail: 'not decoded' })
+      continue
+    }
     if (kind === 'result') {
       quarantined.push({ ...rowOf(envelope), reason: 'unsupported-kind', detail: 'result messages have no contract yet' })
       continue
     }
+    failPoints.read(envelope.payload)
     const result = decodeOne(kind, envelope, context)
     if (!result.ok) {
       const at = result.offset === undefined ? '' : ` (byte ${result.offset})`

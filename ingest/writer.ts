@@ -5,6 +5,7 @@
 // Fast path: everything by COPY BINARY in one round trip. A receipt that is there already makes it fail with 23505;
 // then the conflict path asks for each receipt whether it is new. Resends come in storms, so it is kept for a while.
 import { type ClientBase } from 'pg'
+import { failPoints } from '../runtime/fail-points.ts'
 import { BinaryBuffer } from './binary.ts'
 import { newProgress, outcome, type PreparedBatch, type Progress, type QuarantineRow } from './batch.ts'
 import { writeBirths } from './births.ts'
@@ -146,6 +147,10 @@ export class Writer {
     if (samples > 0) statements.push({ text: copySamples, data: encodeSamples(columns, order, mask, this.#samples) })
     if (waves > 0) statements.push({ text: copyWaves, data: encodeWaves(columns, mask, this.#waves) })
     if (samples > 0) statements.push({ text: copyRollupMark, data: encodeRollupMark(columns, order, mask, this.#mark) })
+    if (failPoints.has('after-copy-before-commit')) { // only then is there such a moment: one round trip else
+      await copyBatch(client, statements.splice(0))
+      failPoints.hit('after-copy-before-commit')
+    }
     statements.push({ text: 'COMMIT' })
     const tags = await copyBatch(client, statements)
     // a COMMIT that ends a failed transaction is answered with ROLLBACK

@@ -13,13 +13,14 @@ export class QueueCounters {
   #messages = 0
   readonly close: () => void
 
-  constructor ({ meter }: Observability, depth: () => QueueDepth) {
-    const held = meter.createObservableGauge('pulsegate_queue_messages', { description: 'Messages accepted and not settled' })
-    const bytes = meter.createObservableGauge('pulsegate_queue_bytes', { description: 'Payload bytes accepted and not settled', unit: 'By' })
-    const batches = meter.createObservableCounter('pulsegate_queue_batches_total', { description: 'Batches handed out, by what made them due' })
-    const handed = meter.createObservableCounter('pulsegate_queue_handed_out_total', { description: 'Messages handed out in batches' })
-    const settled = meter.createObservableCounter('pulsegate_queue_settled_total', { description: 'Messages settled, by outcome' })
-    const refused = meter.createObservableCounter('pulsegate_queue_refused_total', { description: 'Messages not taken, by reason' })
+  /** `prefix`: of the instruments' names; a process with two queues tells them apart by it. */
+  constructor ({ meter }: Observability, depth: () => QueueDepth, prefix = 'pulsegate_queue') {
+    const held = meter.createObservableGauge(`${prefix}_messages`, { description: 'Messages accepted and not settled' })
+    const bytes = meter.createObservableGauge(`${prefix}_bytes`, { description: 'Payload bytes accepted and not settled', unit: 'By' })
+    const batches = meter.createObservableCounter(`${prefix}_batches_total`, { description: 'Batches handed out, by what made them due' })
+    const handed = meter.createObservableCounter(`${prefix}_handed_out_total`, { description: 'Messages handed out in batches' })
+    const settled = meter.createObservableCounter(`${prefix}_settled_total`, { description: 'Messages settled, by outcome' })
+    const refused = meter.createObservableCounter(`${prefix}_refused_total`, { description: 'Messages not taken, by reason' })
     const all = [held, bytes, batches, handed, settled, refused]
     const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
       const now = depth()

@@ -38,10 +38,10 @@ class DirectQueue implements Queue {
   #ageTimer: NodeJS.Timeout | null = null
   #idleCheck: NodeJS.Immediate | null = null
 
-  constructor (limits: QueueLimits, observability: Observability) {
+  constructor (limits: QueueLimits, observability: Observability, metricsPrefix?: string) {
     this.#limits = limits
     this.#log = observability.log.child({ part: 'queue' })
-    this.#counters = new QueueCounters(observability, () => this.depth)
+    this.#counters = new QueueCounters(observability, () => this.depth, metricsPrefix)
   }
 
   get depth (): QueueDepth { return { messages: this.#messages, bytes: this.#bytes } }
@@ -69,6 +69,8 @@ class DirectQueue implements Queue {
       this.#finishWhenEmpty()
     })
   }
+
+  async untilHandled (): Promise<void> {}
 
   close (signal?: AbortSignal): Promise<void> {
     this.#closed = true
@@ -196,7 +198,7 @@ class DirectQueue implements Queue {
   }
 }
 
-/** A queue in this process. `limits` overrides the defaults one by one. */
-export function createDirectQueue (limits: Partial<QueueLimits>, observability: Observability): Queue {
-  return new DirectQueue({ ...defaultQueueLimits, ...limits }, observability)
+/** A queue in this process. `limits` overrides the defaults one by one; `metricsPrefix` (default `pulsegate_queue`) names its metrics. */
+export function createDirectQueue (limits: Partial<QueueLimits>, observability: Observability, metricsPrefix?: string): Queue {
+  return new DirectQueue({ ...defaultQueueLimits, ...limits }, observability, metricsPrefix)
 }

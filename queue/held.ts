@@ -27,16 +27,17 @@ export class Held {
     this.#pushed++
   }
 
-  /** Takes the oldest, at most `maxMessages` and `maxBytes`, but at least one. */
+  /** Takes the oldest, at most `maxMessages` and `maxBytes`, but at least one; one that must go alone is taken by itself. */
   take (maxMessages: number, maxBytes: number): { envelopes: Envelope[], bytes: number } {
     const last = Math.min(this.#envelopes.length, this.#head + maxMessages)
     let end = this.#head
     let bytes = 0
     while (end < last) {
-      const size = this.#envelopes[end]?.payload.length ?? 0
-      if (end > this.#head && bytes + size > maxBytes) break
-      bytes += size
+      const { payload, alone = false } = this.#envelopes[end] as Envelope
+      if (end > this.#head && (alone || bytes + payload.length > maxBytes)) break
+      bytes += payload.length
       end++
+      if (alone) break
     }
     const envelopes = this.#envelopes.slice(this.#head, end)
     this.#head = end

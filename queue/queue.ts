@@ -17,6 +17,10 @@ export interface Envelope {
   readonly payload: Buffer
   /** When the broker took it, ms since 1970 UTC. */
   readonly receivedAtMs: number
+  /** Goes in a batch of its own: workers have died with it in their hands, and the others shall not suffer again. */
+  readonly alone?: true
+  /** Workers have died even when it was alone: quarantine it without decoding it. */
+  readonly poison?: true
   /**
    * Called exactly once. `null`: durable, acknowledge. An error: not durable and never will be here; do not
    * acknowledge, the device keeps the message and sends it again.
@@ -79,6 +83,11 @@ export interface QueueReader {
 }
 
 export interface Queue extends QueueWriter, QueueReader {
+  /**
+   * Resolves when what was settled by now is handled too: at once in the direct queue, where that is the same; over Redis when
+   * this process has worked off what lies there. Rejects when `signal` aborts.
+   */
+  untilHandled (signal: AbortSignal): Promise<void>
   /**
    * Soft: accept no more, hand out all that is held, resolve when all is settled. With `signal` aborted: settle what is
    * left with QUEUE_CLOSED at once (hard stop).

@@ -98,6 +98,12 @@ export const generalErrors = {
     exit: 1,
     retryable: false
   },
+  PROOF_PART_FAILED: {
+    meaning: 'A process of the set-up that the proof makes did not start or did not answer; the message ends with the last lines of its log.',
+    remedy: 'Correct what these lines name (often no space left on the disk, or too little memory), and run the proof again.',
+    exit: 1,
+    retryable: false
+  },
   QUARANTINE_UNKNOWN: {
     meaning: 'Nothing in quarantine has this number.',
     remedy: 'See the numbers with `pulsegate quarantine list`; retention drops old entries.',
@@ -116,9 +122,27 @@ export const generalErrors = {
     exit: 1,
     retryable: true
   },
+  REDIS_FOREIGN: {
+    meaning: 'A key of ours in Redis holds something that is not ours.',
+    remedy: 'Choose another --redis-namespace, or another database of the server (redis://host:port/1).',
+    exit: 78,
+    retryable: false
+  },
+  REDIS_NOT_DURABLE: {
+    meaning: 'This Redis answers before what it was given is on disk, so an acknowledged message could be lost in a power cut.',
+    remedy: 'Change the settings that the message names in redis.conf (or with CONFIG SET); --allow-weak-durability takes the risk, says so in the log, /readyz and a metric.',
+    exit: 78,
+    retryable: false
+  },
   REDIS_REQUIRED: {
-    meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams; this version has no such queue.',
-    remedy: 'Use `pulsegate up`, which runs both in one process.',
+    meaning: 'The broker and the ingest worker as processes of their own meet in Redis Streams, and no Redis was named.',
+    remedy: 'Give --redis-url or REDIS_URL; or use `pulsegate up`, which runs both in one process.',
+    exit: 78,
+    retryable: false
+  },
+  REDIS_SERVER_MISSING: {
+    meaning: 'The proof needs a Redis of its own to kill, and found no program redis-server.',
+    remedy: 'Install Redis 7.0 or later (or Valkey), or give the path of its redis-server in --redis-server or REDIS_SERVER.',
     exit: 78,
     retryable: false
   },

@@ -38,7 +38,8 @@ export const placingReasons = {
   'unknown-metric': 'A metric id is not in the metric registry.',
   'unsupported-kind': 'The topic is legal, but messages of its kind have no contract yet.',
   'data-error': 'The database refused the message as data (SQLSTATE class 21, 22 or 23).',
-  'decoder-fault': 'Our decoder failed on the bytes, which is a bug of ours: replay the message once it is mended.'
+  'decoder-fault': 'Our decoder failed on the bytes, which is a bug of ours: replay the message once it is mended.',
+  poison: 'Workers died again and again with this message in their hands, also when it was alone: it was not looked at any more.'
 } as const
 
 export const quarantineReasons = { ...decodeReasons, ...placingReasons } as const

@@ -113,7 +113,8 @@ async function freePort (port: number): Promise<number | null> {
   }
 }
 
-async function makeDatabase (url: string): Promise<void> {
+/** Makes the database in a cluster that has none yet; `url`: of another database there. */
+export async function makeDatabase (url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, query_timeout: 30_000 })
   client.on('error', () => {})
   await client.connect()

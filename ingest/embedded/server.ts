@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly password: string
   readonly logFile: string
   readonly signal: AbortSignal
+  /** Added to ours, or in their place; never in that of what a PUBACK stands on. */
+  readonly settings?: Readonly<Record<string, string | number>>
 }
 
 export interface Server {
@@ -34,14 +36,14 @@ const startWithinMs = 180_000
 const fastStopWithinMs = 20_000
 const immediateStopWithinMs = 5_000
 
-function serverArguments (data: string, port: number): string[] {
+/** What a PUBACK stands on. */
+const durable = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
+
+function serverArguments (data: string, port: number, more: Readonly<Record<string, string | number>> = {}): string[] {
   const settings = {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
-    fsync: 'on',
-    synchronous_commit: 'on',
-    full_page_writes: 'on',
     max_connections: 50, // the worker's pool, the health check, and people with psql
     shared_buffers: '128MB',
     max_wal_size: '1GB',
@@ -53,7 +55,9 @@ function serverArguments (data: string, port: number): string[] {
     log_min_error_statement: 'panic',
     log_parameter_max_length: 0,
     log_parameter_max_length_on_error: 0,
-    log_error_verbosity: 'terse'
+    log_error_verbosity: 'terse',
+    ...more,
+    ...durable
   }
   return ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 }
@@ -70,7 +74,7 @@ export async function startServer (options: ServerOptions): Promise<Server> {
   const { place, account, port, logFile, signal } = options
   const logHandle = await openServerLog(logFile)
   const logFrom = (await stat(logFile)).size
-  const command = [...deathSignal(), join(place.binaries.bin, 'postgres'), ...serverArguments(place.data, port)]
+  const command = [...deathSignal(), join(place.binaries.bin, 'postgres'), ...serverArguments(place.data, port, options.settings)]
   const child = spawn(command[0] ?? '', command.slice(1), {
     ...runAs(account), cwd: '/', env: programEnvironment, detached: true, stdio: ['ignore', logHandle.fd, logHandle.fd]
   })

@@ -109,6 +109,8 @@ class RedisBus implements Bus {
   #connect (url: string, timeoutMs: number, connectionName: string): Redis {
     return new Redis(url, {
       connectionName,
+      protocol: 2,
+      disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2
       connectTimeout: timeoutMs,
       commandTimeout: timeoutMs,
       enableOfflineQueue: false,

@@ -5,7 +5,7 @@ import { queueBehaviour } from './behaviour.ts'
 import { sender } from '../fixtures/envelopes.ts'
 
 test('the direct queue', (t) => {
-  queueBehaviour(t, (limits) => createDirectQueue(limits, quietObservability()))
+  queueBehaviour(t, 'handled', (limits) => createDirectQueue(limits, quietObservability()))
   t.end()
 })
 
@@ -40,4 +40,15 @@ test('holding many messages costs no more per message than holding few', async (
   await queue.close()
   await consuming
   t.equal(handled, 50_000)
+})
+
+test('a message that must go alone is a batch of its own', async (t) => {
+  const queue = createDirectQueue({}, quietObservability())
+  const sent = sender()
+  const sizes: number[] = []
+  for (let i = 0; i < 5; i++) queue.accept(i === 2 ? { ...sent.envelope(), alone: true } : sent.envelope())
+  const consuming = queue.consume(async ({ envelopes }) => { sizes.push(envelopes.length) })
+  await queue.close()
+  await consuming
+  t.strictSame(sizes, [2, 1, 2])
 })

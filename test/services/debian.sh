@@ -5,7 +5,7 @@
 #   debian.sh unpack DIR SUITE PACKAGE…   download (verified) and unpack the packages and all they need into DIR, once
 #
 # The archive is the one this machine's apt is configured with (or DEBIAN_MIRROR=URI). Every program becomes a wrapper
-# that starts the real one with the unpacked glibc's own loader and libraries, so a newer suite than the host's works,
+# that starts the real one with the unpacked glibc's own loader and libraries, so a newer or older suite than the host's works,
 # and DIR may be moved and shared. Prints the packages named, with versions. DIR/.complete says that it is whole.
 set -euo pipefail
 umask 022

@@ -102,7 +102,7 @@ test('a frozen server does not answer until it is thawed', options, async (t) =>
 })
 
 test('a server dies with the process that started it', options, async (t) => {
-  const program = "const { ownRedis } = await import('./test/services/redis.ts'); const s = await ownRedis({ teardown () {} }); console.log(s.pid, s.directory); setInterval(() => {}, 1000)"
+  const program = `const { ownRedis } = await import('${import.meta.url.replace('.test.', '.')}'); const s = await ownRedis({ teardown () {} }); console.log(s.pid, s.directory); setInterval(() => {}, 1000)`
   const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const { value } = await createInterface(child.stdout)[Symbol.asyncIterator]().next() as { value: string }

@@ -13,11 +13,13 @@ const run = promisify(execFile)
 // the first start downloads about 40 MB
 const scriptTimeoutMs = 600_000
 
+function unpacked (): string { return join(servicesDirectory(), 'trixie-timescaledb') }
+
 async function script (command: string, directory: string, env: Record<string, string> = {}): Promise<string> {
   const { stdout } = await run('bash', [scriptPath('timescaledb.sh'), command, directory], {
     timeout: scriptTimeoutMs,
     // one unpacked tree for all servers
-    env: { ...process.env, TSDB_DIST: join(servicesDirectory(), 'trixie-timescaledb'), ...env }
+    env: { ...process.env, TSDB_DIST: unpacked(), ...env }
   })
   return stdout.trim()
 }
@@ -32,10 +34,14 @@ export async function startServer (directory: string, env: Record<string, string
   return script('start', directory, env)
 }
 
-/** Downloads and unpacks TimescaleDB, once for this user. */
-export async function unpackTimescale (): Promise<void> {
+/** Downloads and unpacks PostgreSQL with TimescaleDB, once for this user; gives the folder of its programs (initdb, postgres…). */
+export async function unpackTimescale (): Promise<string> {
   refuseWhenSkipped()
   await script('unpack', servicesDirectory())
+  const versions = join(unpacked(), 'usr', 'lib', 'postgresql')
+  const version = (await readdir(versions))[0]
+  if (version === undefined) throw new Error(`no PostgreSQL in ${versions}`)
+  return join(versions, version, 'bin')
 }
 
 /** Stops the server in `directory` unless a live process uses it. */
