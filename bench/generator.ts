@@ -96,16 +96,20 @@ async function warm (watch: LoadTarget['watch']): Promise<void> {
   for (const giveUpAt = Date.now() + warmTimeoutMs; used() < enoughMs && Date.now() < giveUpAt;) await sleep(50)
 }
 
+function now (watch: LoadTarget['watch']): { atMs: number, cpuMs: Readonly<Record<string, number>> } {
+  return { atMs: performance.now(), cpuMs: cpuOf(watch) }
+}
+
 /** `whole`, with `settled` only: all messages, and the time until they had come to rest. */
 async function measured<Result> (target: LoadTarget, args: readonly string[], settled?: Settled): Promise<Result & Pick<LoadResult, 'cpuMs'> & { whole?: LoadResult['acknowledged'] }> {
   const generator = start(target, args)
   try {
     await generator.until('warming')
+    let started = now(target.watch) // the first messages have just been sent
     if (settled === undefined) await warm(target.watch)
     generator.tell('measure')
     await generator.until('measuring')
-    const before = cpuOf(target.watch)
-    const startedAtMs = performance.now()
+    if (settled === undefined) started = now(target.watch)
     await generator.until('measured')
     let after = cpuOf(target.watch)
     const result = await generator.until('result') as Result & { closed: number, misordered?: number }
@@ -116,9 +120,9 @@ async function measured<Result> (target: LoadTarget, args: readonly string[], se
       const messages = Number((result as { acknowledgedTotal?: number }).acknowledgedTotal)
       await settled(messages)
       after = cpuOf(target.watch)
-      whole = { messages, seconds: (performance.now() - startedAtMs) / 1_000 }
+      whole = { messages, seconds: (performance.now() - started.atMs) / 1_000 }
     }
-    const cpuMs = Object.fromEntries(Object.keys(target.watch).map((name) => [name, (after[name] ?? NaN) - (before[name] ?? NaN)]))
+    const cpuMs = Object.fromEntries(Object.keys(target.watch).map((name) => [name, (after[name] ?? NaN) - (started.cpuMs[name] ?? NaN)]))
     return { ...result, cpuMs, ...(whole && { whole }) }
   } finally {
     await generator.stop()
