@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase } from './doctor-database.ts'
+import { checkRedis } from './doctor-redis.ts'
 import { doctorSettings, type DoctorConfig, type Finding } from './doctor-finding.ts'
 import { addSettings, configOf } from './options.ts'
 import { checkFolder, checkNode, checkOpenFiles, checkPorts } from './doctor-machine.ts'
@@ -15,7 +16,8 @@ export async function examine (config: DoctorConfig): Promise<Finding[]> {
     ['folder', () => checkFolder(config.data)],
     ['ports', () => checkPorts(config)],
     ['certificates', () => checkCertificates(config.certs ?? `${config.data}/certs`)],
-    ['database', () => checkDatabase(config)]
+    ['database', () => checkDatabase(config)],
+    ['Redis', () => checkRedis(config)]
   ]
   const findings = await Promise.all(checks.map(async ([name, check]) => {
     try {
@@ -39,7 +41,7 @@ export function renderFindings (findings: readonly Finding[]): string {
 
 export function doctorCommand (): Command {
   const command = new Command('doctor')
-    .description('check this machine, the certificates and the database, and say what to do')
+    .description('check this machine, the certificates, the database and Redis, and say what to do')
     .option('--json', 'one JSON object instead of a table')
   return addSettings(command, doctorSettings)
     .action(async ({ json }: { json?: boolean }) => {

@@ -30,7 +30,9 @@ export function timeText (time: Date | null): string {
 /** ms since 1970 of `2026-01-31`, `2026-01-31T08:00:00Z`, or a duration before now such as `24h`. */
 export function parseTime (text: string): number {
   const agoMs = tryParseDurationMs(text)
-  const timeMs = agoMs === null ? Date.parse(text) : Date.now() - agoMs
+  // Date.parse alone would take "5" for May 2001
+  const isTime = /^\d{4}-\d{2}-\d{2}/.test(text)
+  const timeMs = agoMs !== null ? Date.now() - agoMs : isTime ? Date.parse(text) : NaN
   if (!Number.isNaN(timeMs)) return timeMs
   throw new InvalidArgumentError('Give a time such as 2026-01-31T08:00:00Z, or how long ago, such as 24h.')
 }

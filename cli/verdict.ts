@@ -1,5 +1,5 @@
 // What the comparison of ledger and database says, for a person and for a program. Pure.
-import { agrees, type Proof } from './proof.ts'
+import { agrees, type Evidence } from '../proof/evidence.ts'
 import { count, millis } from './view/format.ts'
 
 /** The one JSON line of `pulsegate up --json`. */
@@ -19,7 +19,7 @@ export interface Result {
   readonly database: string
 }
 
-export interface VerdictInput extends Proof {
+export interface VerdictInput extends Pick<Evidence, 'comparison' | 'balance'> {
   readonly latency: { readonly p50Ms: number | null, readonly p99Ms: number | null }
   readonly database: string
 }

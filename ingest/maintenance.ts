@@ -1,9 +1,10 @@
-// The upkeep of the database on a timer: rollups of the minutes that batches have marked, partitions for tomorrow, and
-// retention. The work itself is in SQL functions (schemas/sql/0004) with their owner's rights and under advisory locks, so
+// The upkeep of the database on a timer: rollups of the minutes that batches have marked, partitions for tomorrow,
+// retention, and the count of what is in quarantine. The work itself is in SQL functions (schemas/sql/0004) with their owner's rights and under advisory locks, so
 // any number of workers may run this. A failure is logged and tried again at the next turn; it never reaches the hot path.
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Observability } from '../runtime/observability.ts'
 import { type Database } from './database.ts'
+import { createQuarantineGauge } from './quarantine-gauge.ts'
 
 export interface MaintenanceOptions {
   /** Its statement timeout bounds one step; 60 s or more is right. */
@@ -15,6 +16,8 @@ export interface MaintenanceOptions {
   readonly rollupEveryMs?: number
   /** Partitions ahead and retention; default one hour. */
   readonly retainEveryMs?: number
+  /** How old the gauge of quarantine may be; default 30,000 ms. */
+  readonly countEveryMs?: number
 }
 
 export interface Maintenance {
@@ -22,6 +25,8 @@ export interface Maintenance {
   rollUp (): Promise<number>
   /** Makes tomorrow's partitions and drops the days past retention; gives how many partitions or chunks were dropped. */
   retain (): Promise<number>
+  /** Counts what is in quarantine, for the gauge; gives the sum. */
+  countQuarantine (): Promise<number>
   /** Ends the timers and waits for the step that is running. */
   close (): Promise<void>
 }
@@ -30,7 +35,7 @@ export interface Maintenance {
 const marksPerCall = 200
 
 export function startMaintenance (options: MaintenanceOptions): Maintenance {
-  const { database, observability, retentionDays, rollupEveryMs = 15_000, retainEveryMs = 3_600_000 } = options
+  const { database, observability, retentionDays, rollupEveryMs = 15_000, retainEveryMs = 3_600_000, countEveryMs = 30_000 } = options
   const stopping = new AbortController()
   const { log, meter } = observability
   const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })
@@ -66,9 +71,11 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     return count
   }
 
+  const quarantine = createQuarantineGauge(database, meter)
   const loops = [
     repeat('rollup', () => inTurn(rollUp), rollupEveryMs),
-    repeat('retention', () => inTurn(retain), retainEveryMs)
+    repeat('retention', () => inTurn(retain), retainEveryMs),
+    repeat('quarantine count', () => inTurn(quarantine.refresh), countEveryMs)
   ]
 
   async function repeat (name: string, step: () => Promise<number>, everyMs: number): Promise<void> {
@@ -84,9 +91,11 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
   return {
     rollUp: () => inTurn(rollUp),
     retain: () => inTurn(retain),
+    countQuarantine: () => inTurn(quarantine.refresh),
     async close () {
       stopping.abort()
       await Promise.all(loops)
+      quarantine.close()
     }
   }
 }

@@ -24,7 +24,7 @@ what it concerns, and what to do. Why a message was not stored as data is anothe
 | 1 | failed |
 | 2 | the command line was not understood |
 | 78 | the configuration is wrong |
-| 130, 143 | stopped at once by a second Ctrl-C or SIGTERM |
+| 130, 143 | stopped by Ctrl-C or SIGTERM before the work was done |
 
 ${sections.join('\n')}`
 }

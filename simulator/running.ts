@@ -27,7 +27,10 @@ export class Running implements ConnectionListener {
   readonly #latency = new LatencyHistogram()
   readonly #throughput = new Throughput()
   #disconnected: string | null = null
-  readonly #counts = { made: 0, sent: 0, resent: 0, connected: 0 }
+  readonly #counts = { made: 0, sent: 0, resent: 0, recovered: 0, connected: 0, disconnections: 0 }
+  /** Sent more than once and not acknowledged yet. */
+  readonly #unsure = new WeakSet<OutMessage>()
+  readonly #disconnections = new Map<string, number>()
   readonly #stopObserving: () => void
   readonly #startedMs: number
   #measuring = true
@@ -63,6 +66,7 @@ export class Running implements ConnectionListener {
       connections: this.#connections.size,
       ...this.#counts,
       disconnected: this.#disconnected,
+      mostDisconnections: Math.max(0, ...this.#disconnections.values()),
       ...ledger.counts,
       outstanding: outbox.messages,
       messagesPerS: this.#throughput.perSecond(this.wheel.nowMs),
@@ -95,15 +99,18 @@ export class Running implements ConnectionListener {
     this.#parts.outbox.close()
   }
 
-  onSent (_message: OutMessage, resend: boolean): void {
+  onSent (message: OutMessage, resend: boolean): void {
     this.#counts.sent++
-    if (resend) this.#counts.resent++
+    if (!resend) return
+    this.#counts.resent++
+    this.#unsure.add(message)
   }
 
   onAcknowledged (message: OutMessage, latencyMs: number): void {
     const { ledger, outbox } = this.#parts
     ledger.acknowledge(this.#recordOf(message), message.seq, message.samples, message.waves)
     outbox.remove(message)
+    if (this.#unsure.delete(message)) this.#counts.recovered++
     this.#latency.record(latencyMs)
     this.#throughput.count(this.wheel.nowMs)
     if (outbox.messages === 0 && !this.#measuring) this.#drained?.()
@@ -116,7 +123,11 @@ export class Running implements ConnectionListener {
   }
 
   onDisconnected (id: string, wasConnected: boolean, reason: string): void {
-    if (wasConnected) this.#counts.connected--
+    if (wasConnected) {
+      this.#counts.connected--
+      this.#counts.disconnections++
+      this.#disconnections.set(id, (this.#disconnections.get(id) ?? 0) + 1)
+    }
     this.#disconnected = reason
     this.#parts.observability.log.debug({ device: id, reason }, 'device disconnected')
   }

@@ -10,12 +10,17 @@ export interface SimulatorStats {
   readonly connected: number
   /** Why the latest connection ended or did not come about; null while all stand. */
   readonly disconnected: string | null
+  /** Connections that stood and ended: all of them, and of the device that lost most. */
+  readonly disconnections: number
+  readonly mostDisconnections: number
   /** Messages made since the start, births included. */
   readonly made: number
   /** PUBLISHes written, resends included. */
   readonly sent: number
   readonly resent: number
   readonly acknowledged: number
+  /** Acknowledged only after having been sent again: whether the first sending had been stored was unknown until then. */
+  readonly recovered: number
   /** Made and not acknowledged, those of earlier runs included. */
   readonly outstanding: number
   /** Made and thrown away because the outbox was full. */

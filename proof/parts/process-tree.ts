@@ -61,6 +61,11 @@ export async function freezeTree (root: number): Promise<void> {
   }, `process ${root} does not stand still`)
 }
 
+/** Has `root` been stopped, by whomever? */
+export async function standsStill (root: number): Promise<boolean> {
+  return (await processes()).some(({ pid, state }) => pid === root && (state === 'T' || state === 't'))
+}
+
 /** SIGCONT to `root` and all below it. */
 export async function thawTree (root: number): Promise<void> {
   for (const { pid } of await treeOf(root)) send(pid, 'SIGCONT')

@@ -48,7 +48,8 @@ export class Connection {
     })
     this.redis.on('ready', () => this.#nowReady())
     this.redis.on('error', (error: Error) => this.#lost(errorWord(error)))
-    this.redis.on('close', () => this.#lost('connection lost'))
+    // an attempt that failed has said why already
+    this.redis.on('close', () => { if (this.#ready) this.#lost('connection lost') })
     // ioredis has given up (a cut in the middle of connecting): never without our asking
     this.redis.on('end', () => {
       if (!this.#closed) setTimeout(() => { if (!this.#closed) this.redis.connect().catch(() => {}) }, reconnect.baseMs).unref()

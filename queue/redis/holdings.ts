@@ -1,6 +1,7 @@
 // Which partitions this worker holds. Each is held under a lease that ends by itself when the worker dies or freezes; the workers that
 // are alive share the partitions evenly: who holds more than its share hands some over (finished and acknowledged first), who
 // holds less takes what is free. The time that counts is the server's.
+import { failPoints } from '../../runtime/fail-points.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { uniqueName } from '../../runtime/process-name.ts'
 import { type Connection, describeRedisFault } from './connection.ts'
@@ -131,6 +132,7 @@ export class Holdings {
       if (!await this.#hold(partition, leaseMs, true)) continue
       this.held.set(number, partition)
       taken.push(number)
+      failPoints.hit('after-lease-before-read')
     }
     if (taken.length > 0) log.info({ worker: this.worker, taken, held: this.held.size, share }, 'partitions taken')
   }

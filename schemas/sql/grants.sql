@@ -30,7 +30,7 @@ END
 $$;
 
 -- a function may be executed by anybody unless that is taken back
-REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, wave_values FROM PUBLIC;
+REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, wave_values, quarantine_by_reason FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$
@@ -53,7 +53,7 @@ BEGIN
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
     GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at) ON quarantine TO pulsegate_ingest;
     GRANT UPDATE (times, last_received_at) ON quarantine TO pulsegate_ingest;
-    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain TO pulsegate_ingest;
+    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason TO pulsegate_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample

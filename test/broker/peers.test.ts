@@ -3,9 +3,11 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { Redis } from 'ioredis'
 import { generate } from 'mqtt-packet'
 import { test, type Test } from 'tap'
 import { type TlsFiles } from '../../broker/broker.ts'
+import { type BusMessage, decodeBusMessage, encodeBusMessage } from '../../queue/redis/bus-messages.ts'
 import { eventually, startTestBroker, type RawClient, type TestBroker } from '../fixtures/broker.ts'
 import { startTestBus, type TestBus } from '../fixtures/bus.ts'
 import { createPki, type Pki } from '../fixtures/pki.ts'
@@ -62,6 +64,37 @@ test('a device that connects to another broker displaces its session at the firs
   t.match(a.broker.stats(), { sessions: 1, refused: { displaced: 2 } })
   t.match(b.broker.stats(), { sessions: 1, refused: { displaced: 1 } })
   await publishes(t, other, 9)
+})
+
+test('what another broker tells of a device that lives here: a newer session ends ours, an older one is answered with ours', needsServices, async (t) => {
+  const where = await temporaryRedis(t)
+  const a = await member(t, where, await createPki(t))
+  const device = await a.pki.device()
+  const [told, other] = [new Redis(where.url), new Redis(where.url)]
+  t.teardown(() => { for (const redis of [told, other]) redis.disconnect() })
+  const heard: BusMessage[] = []
+  told.on('message', (_channel, text) => { heard.push(decodeBusMessage(text) as BusMessage) })
+  await told.subscribe(`${where.namespace}:events`)
+  const tell = async (from: string, sinceMs: number) => await other.publish(`${where.namespace}:events`, encodeBusMessage({ from, type: 'begun', sessions: [{ id: device.id, sinceMs }] }))
+  const answers = () => heard.flatMap((message) => message.from === a.bus.brokerId && message.type === 'begun' ? message.sessions.filter(({ id }) => id === device.id) : [])
+  const live = await a.client(device)
+  await eventually(() => answers().length === 1, 'the session to be told')
+  const [{ sinceMs } = { sinceMs: NaN }] = answers()
+  await tell('other', sinceMs - 1)
+  await eventually(() => answers().length === 2, 'an answer')
+  await tell('-', sinceMs) // the same time, and an id that comes before any UUID
+  await eventually(() => answers().length === 3, 'an answer')
+  t.ok(answers().every((mark) => mark.sinceMs === sinceMs))
+  await publishes(t, live, 1)
+  await tell(a.bus.brokerId, sinceMs + 1) // an echo is none of its business
+  await tell('zzz', sinceMs) // after any UUID
+  await live.closed
+  t.equal(a.broker.stats().refused['displaced'], 1)
+  await tell('other', sinceMs + 3_600_000) // a clock an hour ahead
+  const next = await a.client(device)
+  await eventually(() => answers().length === 4)
+  t.ok((answers().at(-1)?.sinceMs ?? 0) > sinceMs, 'the session that comes after is newer')
+  await publishes(t, next, 2)
 })
 
 test('a persistent session is of one broker: at another there is none, and what was displaced is still there to come back to', needsServices, async (t) => {

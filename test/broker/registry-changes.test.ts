@@ -69,17 +69,18 @@ test('a registry that changes at every question is not asked for ever', async (t
 })
 
 test('a change between the answer and the first moment of the session is not lost', async (t) => {
-  const { broker, client, tls, pki, registry } = await startTestBroker(t)
+  const { broker, client, tls, pki, log } = await startTestBroker(t)
   const device = await pki.device()
   const older = await client(device)
-  registry.admit = async (id) => ({ id, state: 'active', firstSeen: false })
+  // the line of the older session's end is written while the newer one, let in by the registry, waits for that end
+  log.push = (line) => {
+    if (line['reason'] === 'displaced') broker.registryChanged(device.id, 'suspended')
+    return Array.prototype.push.call(log, line)
+  }
   const newer = await tls(device)
   newer.send(newer.connect())
-  // the newer one has been let in by the registry and waits for the older one to end
-  await eventually(() => broker.stats().refused['displaced'] === 1)
-  broker.registryChanged(device.id, 'suspended')
+  t.equal((await newer.next('connack')).returnCode, 5)
   await Promise.all([older.closed, newer.closed])
   await eventually(() => broker.stats().connections === 0)
-  t.equal(broker.stats().refused['suspended'], 1)
-  t.match(newer.packets.filter(({ cmd }) => cmd === 'publish'), [])
+  t.match(broker.stats().refused, { displaced: 1, suspended: 1 })
 })

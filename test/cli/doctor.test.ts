@@ -7,12 +7,15 @@ import { examine, renderFindings } from '../../cli/doctor.ts'
 import { type DoctorConfig, type Finding } from '../../cli/doctor-finding.ts'
 import { checkNode } from '../../cli/doctor-machine.ts'
 import { checkCertificates, lifeOf } from '../../cli/doctor-certificates.ts'
+import { checkRedis } from '../../cli/doctor-redis.ts'
+import { ownRedis } from '../services/redis.ts'
+import { needsServices } from '../services/skip.ts'
 import { ensureDevelopmentAuthority } from '../../certs/development.ts'
 import { Health } from '../../runtime/health.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
 import { testFolder } from '../fixtures/folder.ts'
 
-const base = { mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
+const base = { redisNamespace: 'pulsegate', redisTimeoutMs: 2_000, mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
 const find = (findings: Finding[], name: string) => findings.find((finding) => finding.name === name)
 
 test('a machine where nothing has been started yet is fine', async (t) => {
@@ -43,6 +46,17 @@ test('a database that does not answer is a finding without its password', async 
   const findings = await examine({ ...base, data: testFolder(t), databaseUrl: 'postgres://u:c4n4ry@127.0.0.1:9/x' })
   t.match(find(findings, 'database'), { status: 'fail', detail: /ECONNREFUSED/, todo: /DATABASE_URL/ })
   t.notMatch(JSON.stringify(findings), 'c4n4ry')
+})
+
+test('a Redis: durable, weak with what to change, or away without its password', needsServices, async (t) => {
+  const looked = async (redisUrl: string) => await checkRedis({ ...base, data: testFolder(t), redisUrl })
+  const [good, weak] = await Promise.all([ownRedis(t), ownRedis(t, { appendfsync: 'everysec' })])
+  t.match(await looked(good.url), [{ status: 'ok', detail: /Redis 7.*nothing has been started/ }, { status: 'ok' }])
+  t.match(await looked(weak.url), [{ status: 'ok' }, { status: 'fail', todo: /appendfsync always/ }])
+  const away = await looked('redis://:c4n4ry@127.0.0.1:9')
+  t.match(away, [{ status: 'fail', detail: /ECONNREFUSED/, todo: /REDIS_URL/ }])
+  t.notMatch(JSON.stringify(away), 'c4n4ry')
+  t.strictSame(await checkRedis({ ...base, data: 'x' }), [], 'none named, none looked for')
 })
 
 test('certificates: good when fresh, and every decay is seen', async (t) => {

@@ -2,10 +2,11 @@
 import { test } from 'tap'
 import { decodeMessage } from '../../schemas/decode.ts'
 import { encodeTelemetry } from '../../schemas/encode.ts'
-import { listQuarantine, replayQuarantine, type ReplayResult, showQuarantine } from '../../ingest/quarantine.ts'
+import { listQuarantine, showQuarantine } from '../../ingest/quarantine.ts'
+import { type Selection } from '../../ingest/quarantine-filter.ts'
 import { type Database } from '../../ingest/database.ts'
 import { type QuarantineReason } from '../../schemas/reasons.ts'
-import { count, ingestBench, retentionMs } from '../fixtures/ingest.ts'
+import { count, ingestBench, replayAll, retentionMs } from '../fixtures/ingest.ts'
 import { birth, deliver, deliverBytes, type Delivery, deviceId, heartRates, metricId, telemetry } from '../fixtures/deliveries.ts'
 
 const now = Date.now()
@@ -21,10 +22,9 @@ const wave = (metric: number, dtMs: number, length: number): Delivery => deliver
   samples: [], waves: [{ metric, dtMs, periodUs: 1_000_000, scaleNano: 1, offset: 0, values: new Int16Array(length) }]
 }), now)
 
-async function replayAll (database: Database, which: Parameters<typeof replayQuarantine>[1]): Promise<ReplayResult[]> {
-  const results: ReplayResult[] = []
-  for await (const result of replayQuarantine(database, which, { retentionMs })) results.push(result)
-  return results
+/** What became of each, as the table keeps it. */
+async function outcomes (database: Database, selection: Selection): Promise<string[]> {
+  return (await replayAll(database, selection)).map(({ outcome, reason }) => reason === null ? outcome : `${outcome}: ${reason}`)
 }
 
 test('every reason: acknowledged, kept with its bytes, no row, and the counts agree', async (t) => {
@@ -104,14 +104,13 @@ test('replaying what has been mended stores it; replaying twice stores it once',
   const { send } = bench.start()
   await send(relayed(deviceId(2)), deliver(deviceId(9), birth(0)), deliverBytes(gateway, 'telemetry', Buffer.from([0xff])))
   t.equal(await count(bench.owner, 'quarantine'), 3)
-  const before = await replayAll(bench.owner, { filter: {} })
-  t.strictSame(before.map(({ outcome }) => outcome).sort(), ['quarantined: not-cbor', 'quarantined: not-paired', 'quarantined: unknown-source'])
+  t.strictSame((await outcomes(bench.owner, { filter: {} })).sort(), ['quarantined: not-cbor', 'quarantined: not-paired', 'quarantined: unknown-source'])
   t.equal((await listQuarantine(bench.owner)).every(({ times }) => times === 1), true, 'a failed replay is not another delivery')
 
   await bench.registry.pair(gateway, deviceId(2), now - 60_000)
-  const [relay] = await listQuarantine(bench.owner, { reason: 'not-paired' })
-  t.strictSame((await replayAll(bench.owner, { ids: [relay?.id ?? 0] })).map(({ outcome }) => outcome), ['stored'])
-  t.strictSame((await replayAll(bench.owner, { ids: [relay?.id ?? 0] })).map(({ outcome }) => outcome), ['duplicate'])
+  const [relay] = await listQuarantine(bench.owner, { reasons: ['not-paired'] })
+  t.strictSame(await outcomes(bench.owner, { ids: [relay?.id ?? 0] }), ['stored'])
+  t.strictSame(await outcomes(bench.owner, { ids: [relay?.id ?? 0] }), ['duplicate'])
   await send(relayed(deviceId(2)))
   t.equal(await count(bench.owner, 'receipt'), 1)
   t.equal(await count(bench.owner, 'sample'), 10)
@@ -135,7 +134,7 @@ test('a poison message in a full batch goes to quarantine alone', async (t) => {
   t.ok(outcomes.every((error) => error === null))
   t.equal(await count(bench.owner, 'receipt'), 998)
   t.equal(await count(bench.owner, 'sample'), 998)
-  const refused = await listQuarantine(bench.owner, { reason: 'data-error' })
+  const refused = await listQuarantine(bench.owner, { reasons: ['data-error'] })
   t.strictSame(refused.map(({ seq }) => seq).sort(), [333, 777])
   t.match(refused[0]?.detail, /^SQLSTATE 23514/)
   t.notMatch(refused[0]?.detail, /166/, 'no value of the patient')

@@ -40,7 +40,8 @@ const stores = [
   "UPDATE device SET state = 'suspended' WHERE id = gen_random_uuid()",
   "SELECT ensure_partitions(now(), now() + INTERVAL '1 day')",
   'SELECT roll_up(10)',
-  "SELECT retain(INTERVAL '400 days')"
+  "SELECT retain(INTERVAL '400 days')",
+  'SELECT reason, messages FROM quarantine_by_reason()'
 ]
 
 const forbidden = [

@@ -142,6 +142,28 @@ test('a Redis that hangs is noticed within the time allowed, and all is told aga
   await eventually(() => a.bus.fault === null && b.bus.fault === null)
 })
 
+test('what was told into a connection that was dead already is told again', needsServices, async (t) => {
+  const redis = await ownRedis(t)
+  const where = { url: redis.url, namespace: 'ward' }
+  const [a, b] = await Promise.all([startTestBus(t, where), startTestBus(t, where)])
+  const [atA, atB] = [listenTo(a.bus), listenTo(b.bus)]
+  await eventually(() => a.bus.fault === null && b.bus.fault === null)
+  await quiet(atA, a.bus, atB)
+  await quiet(atB, b.bus, atA)
+  redis.freeze()
+  const [ofA, ofB] = [{ id: randomUUID(), sinceMs: 3 }, { id: randomUUID(), sinceMs: 4 }]
+  begins(a.bus, atA, ofA)
+  begins(b.bus, atB, ofB)
+  atA.own.revocations.push('DEAD')
+  a.bus.revoked(['DEAD'])
+  t.equal(a.bus.fault, null, 'not noticed yet')
+  await new Promise((resolve) => { setTimeout(resolve, 50) }) // both have been written to the socket
+  await redis.kill()
+  await redis.start()
+  await eventually(() => atB.heard.sessions.has(ofA.id) || atA.heard.sessions.has(ofB.id), 'one of them to hear of the other')
+  await eventually(() => atB.heard.revoked.has('DEAD'))
+})
+
 test('opened while Redis is away it waits, and closed it leaves nothing', needsServices, async (t) => {
   const redis = await ownRedis(t)
   await redis.stop()
