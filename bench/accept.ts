@@ -3,8 +3,9 @@
 // messages to nobody, so the second is what a pipeline on Mosquitto must at least pay. A bare node:tls server that only
 // frames and acknowledges is the floor of whatever is written for Node.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { compile, publishLoad, shapeName, shapes, type LoadResult, type Shape } from './generator.ts'
+import { compile, publishLoad, shapeName, shapes, type Shape } from './generator.ts'
 import { identities, type Identities } from './identities.ts'
+import { loadValues } from './load-values.ts'
 import { payloadOf } from './messages.ts'
 import { startMosquitto } from './mosquitto.ts'
 import { startNodeServer } from './node-server.ts'
@@ -26,19 +27,6 @@ const wanted = [[2.3, 4.5], [0.6, 1.0]] as const
 
 // after the last acknowledgement Mosquitto may still be handing on to its subscriber
 const deliverWaitMs = 1_500
-
-/** The numbers every load benchmark keeps of a run. */
-export function loadValues ({ messages, seconds, generatorCpu, latencyUs, cpuMs }: LoadResult): Record<string, number> {
-  const server = cpuMs['server'] ?? NaN
-  return {
-    rate: messages / seconds,
-    us: server * 1_000 / messages,
-    core: server / 1_000 / seconds,
-    generator: generatorCpu,
-    p50Ms: latencyUs.p50 / 1_000,
-    p99Ms: latencyUs.p99 / 1_000
-  }
-}
 
 interface Setting {
   readonly devices: Identities

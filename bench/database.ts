@@ -1,13 +1,12 @@
 // A TimescaleDB of the benchmarks' own: Debian's packages as the tests unpack them, its own data folder, every process of it
 // pinned to the server core, durable (fsync and synchronous_commit stay on). Each run gets a fresh migrated database.
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import pg from 'pg'
 import { servicesDirectory } from '../test/services/directory.ts'
 import { ownServer } from '../test/services/server.ts'
 import { temporaryDatabase, withDatabase } from '../test/services/timescaledb.ts'
 import { descendants } from './cpu.ts'
-import { serverCore } from './pinned.ts'
+import { moveToCore, serverCore } from './pinned.ts'
 
 // One checkpoint in the middle of one side's round would decide the ratio; shared_buffers is a small server's, not the
 // 128 MB of the default. Everything else is PostgreSQL's default.
@@ -58,10 +57,7 @@ async function pinServer (url: string): Promise<number> {
   const { rows } = await query(url, async (client) => await client.query<{ text: string }>("SELECT pg_read_file('postmaster.pid') AS text"))
   const pid = parseInt(rows[0]?.text ?? '', 10)
   // the first process first: what it starts from then on is pinned by birth
-  for (const one of descendants(pid)) {
-    // a helper process may have ended since the listing: not worth stopping for
-    spawnSync('taskset', ['--pid', '--cpu-list', String(serverCore), String(one)], { stdio: 'ignore' })
-  }
+  for (const one of descendants(pid)) moveToCore(serverCore, one)
   return pid
 }
 

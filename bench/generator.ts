@@ -64,6 +64,8 @@ export interface LoadTarget {
 export interface LoadResult {
   readonly messages: number
   readonly seconds: number
+  /** While the load lasted; the same as `messages` and `seconds` unless those go on until all have come to rest. */
+  readonly acknowledged: { readonly messages: number, readonly seconds: number }
   /** share of its core the generator used; near 1 the generator itself may be the limit */
   readonly generatorCpu: number
   readonly acknowledgedTotal: number
@@ -94,29 +96,34 @@ async function warm (watch: LoadTarget['watch']): Promise<void> {
   for (const giveUpAt = Date.now() + warmTimeoutMs; used() < enoughMs && Date.now() < giveUpAt;) await sleep(50)
 }
 
-async function measured<Result> (target: LoadTarget, args: readonly string[], settled?: Settled): Promise<Result & Pick<LoadResult, 'cpuMs'>> {
+function now (watch: LoadTarget['watch']): { atMs: number, cpuMs: Readonly<Record<string, number>> } {
+  return { atMs: performance.now(), cpuMs: cpuOf(watch) }
+}
+
+/** `whole`, with `settled` only: all messages, and the time until they had come to rest. */
+async function measured<Result> (target: LoadTarget, args: readonly string[], settled?: Settled): Promise<Result & Pick<LoadResult, 'cpuMs'> & { whole?: LoadResult['acknowledged'] }> {
   const generator = start(target, args)
   try {
     await generator.until('warming')
+    let started = now(target.watch) // the first messages have just been sent
     if (settled === undefined) await warm(target.watch)
     generator.tell('measure')
     await generator.until('measuring')
-    const before = cpuOf(target.watch)
-    const startedAtMs = performance.now()
+    if (settled === undefined) started = now(target.watch)
     await generator.until('measured')
     let after = cpuOf(target.watch)
     const result = await generator.until('result') as Result & { closed: number, misordered?: number }
     if (result.misordered) throw new Error(`${result.misordered} acknowledgements came out of order (MQTT-4.6.0-2)`)
     if (result.closed > 0) throw new Error(`${result.closed} connections were lost under load`)
-    let window = {}
+    let whole
     if (settled !== undefined) {
       const messages = Number((result as { acknowledgedTotal?: number }).acknowledgedTotal)
       await settled(messages)
       after = cpuOf(target.watch)
-      window = { messages, seconds: (performance.now() - startedAtMs) / 1_000 }
+      whole = { messages, seconds: (performance.now() - started.atMs) / 1_000 }
     }
-    const cpuMs = Object.fromEntries(Object.keys(target.watch).map((name) => [name, (after[name] ?? NaN) - (before[name] ?? NaN)]))
-    return { ...result, ...window, cpuMs }
+    const cpuMs = Object.fromEntries(Object.keys(target.watch).map((name) => [name, (after[name] ?? NaN) - (started.cpuMs[name] ?? NaN)]))
+    return { ...result, cpuMs, ...(whole && { whole }) }
   } finally {
     await generator.stop()
   }
@@ -127,12 +134,13 @@ async function measured<Result> (target: LoadTarget, args: readonly string[], se
  * systems that acknowledge before they store: all messages count, from the first one sent until all have come to rest.
  */
 export async function publishLoad (target: LoadTarget, shape: Shape, payload: Payload, settled?: Settled): Promise<LoadResult> {
-  const result = await measured<LoadResult & { sentTotal: number }>(target, [
+  const { whole, ...result } = await measured<Omit<LoadResult, 'acknowledged'> & { sentTotal: number }>(target, [
     '--mode', 'publish', '--connections', String(shape.connections), '--window', String(shape.window),
     '--payload', payload.file, '--boot-at', String(payload.bootAt), '--seq-at', String(payload.seqAt), '--wall-at', String(payload.wallAt)
   ], settled)
   if (result.acknowledgedTotal !== result.sentTotal) throw new Error(`only ${result.acknowledgedTotal} of ${result.sentTotal} messages were acknowledged`)
-  return result
+  const acknowledged = { messages: result.messages, seconds: result.seconds }
+  return { ...result, acknowledged, ...whole }
 }
 
 /** Connects and leaves, `atATime` connections at a time; `resume`: with TLS session tickets. Needs 4 x atATime devices. */

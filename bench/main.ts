@@ -12,6 +12,7 @@ import { benchIngest } from './ingest.ts'
 import { outcome, tableText, targetText, type Measurement } from './outcome.ts'
 import { resultsDirectory } from './places.ts'
 import { writeReport } from './report.ts'
+import { benchStreams } from './streams.ts'
 
 type Bench = (options: BenchOptions, onRun: (text: string) => void) => Promise<Measurement>
 
@@ -19,7 +20,8 @@ const benches: Readonly<Record<Exclude<Command, 'report'>, Bench>> = {
   ingest: benchIngest,
   accept: benchAccept,
   connections: benchConnections,
-  'end-to-end': benchEndToEnd
+  'end-to-end': benchEndToEnd,
+  streams: benchStreams
 }
 
 const print = (text: string): boolean => process.stdout.write(`${text}\n`)

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { Pinned, serverCore } from './pinned.ts'
 
-export type NodeProgram = 'accept' | 'bare-tls' | 'pulsegate' | 'subscriber' | 'writer'
+export type NodeProgram = 'accept' | 'bare-tls' | 'broker' | 'ingest' | 'pulsegate' | 'subscriber' | 'writer'
 
 export interface RunningServer {
   readonly process: Pinned
@@ -13,7 +13,7 @@ export interface RunningServer {
 /** The programs are compiled JavaScript: the bench runs from dist/. */
 export function startNodeProgram (core: number, program: NodeProgram, argument: unknown, profile = ''): Pinned {
   const file = fileURLToPath(new URL(`./servers/${program}.js`, import.meta.url))
-  const flags = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const flags = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${program}.${Date.now()}.cpuprofile`]
   return new Pinned(core, process.execPath, [...flags, file, JSON.stringify(argument)])
 }
 

@@ -1,6 +1,6 @@
 // Child processes on a core of their own. Takes a command and a core, gives its pid and its JSON lines one by one, and
 // stops it for certain. What a child says on stderr is kept (its tail) for the error that tells of its death.
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { type Readable, type Writable } from 'node:stream'
@@ -13,6 +13,12 @@ const stderrTailBytes = 4_096
 const stopTimeoutMs = 20_000
 
 export type JsonLine = Readonly<Record<string, unknown>>
+
+/** Moves a process that runs already, with all its threads; what it starts from then on is pinned by birth. */
+export function moveToCore (core: number, pid: number): void {
+  // it may have ended meanwhile, as helper processes do: not worth stopping for
+  spawnSync('taskset', ['--all-tasks', '--pid', '--cpu-list', String(core), String(pid)], { stdio: 'ignore' })
+}
 
 export class Pinned {
   readonly #name: string

@@ -4,3 +4,5 @@
 import { run } from './program.ts'
 
 process.exitCode = await run(process.argv)
+// everything was released or given up; what still holds the process (a query without an answer) must not hold it for long
+setTimeout(() => process.exit(), 2_000).unref()

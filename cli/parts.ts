@@ -34,7 +34,7 @@ export function openOne (url: string, applicationName: string, role: 'pulsegate_
     ...(poolSize !== undefined && { poolSize }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs })
   })
-  context.lifecycle.onClose(`connections of ${applicationName}`, () => database.close())
+  context.lifecycle.onClose(`connections of ${applicationName}`, (hard) => database.close(hard))
   return database
 }
 

@@ -2,6 +2,7 @@
 // a statement, a lock, an idle transaction, a dead network. Promises that a transaction that resolves has committed (the
 // COMMIT's own tag is checked), and that a client which saw any error never goes back to the pool.
 import pg from 'pg'
+import { onAbort } from '../runtime/abort.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { detectEdition, type Edition } from './edition.ts'
@@ -34,7 +35,8 @@ export interface Database {
   withClient<T> (fn: (client: Client) => Promise<T>): Promise<T>
   /** Asked once, then remembered. */
   edition (): Promise<Edition>
-  close (): Promise<void>
+  /** Waits for what is running; with `hard` aborted it cuts the connections instead. */
+  close (hard?: AbortSignal): Promise<void>
 }
 
 // A connection is made in milliseconds; five seconds cover a restarting server's first answers, not an absent one.
@@ -86,7 +88,13 @@ class PooledDatabase implements Database {
   readonly #pool: pg.Pool
   #edition: Promise<Edition> | undefined
 
-  constructor (pool: pg.Pool) { this.#pool = pool }
+  readonly #clients = new Set<pg.PoolClient>()
+
+  constructor (pool: pg.Pool) {
+    this.#pool = pool
+    pool.on('connect', (client) => { this.#clients.add(client) })
+    pool.on('remove', (client) => { this.#clients.delete(client) })
+  }
 
   query<R extends pg.QueryResultRow> (text: string, values: readonly unknown[] = []): Promise<pg.QueryResult<R>> {
     return this.withClient((client) => client.query<R>(text, [...values]))
@@ -125,7 +133,19 @@ class PooledDatabase implements Database {
     return this.#edition
   }
 
-  close (): Promise<void> { return this.#pool.end() }
+  async close (hard?: AbortSignal): Promise<void> {
+    const forget = onAbort(hard, () => { for (const client of this.#clients) cut(client) })
+    try {
+      await this.#pool.end()
+    } finally {
+      forget()
+    }
+  }
+}
+
+/** Ends a connection under a query that hangs: its promise rejects, and no timer of pg keeps the process. */
+function cut (client: pg.PoolClient): void {
+  (client as unknown as { connection: { stream: { destroy (): void } } }).connection.stream.destroy()
 }
 
 function asError (value: unknown): Error {

@@ -2,6 +2,8 @@
 // Taking from the front moves an index; the array is cut when half of it is behind, so no operation costs more than its output.
 import { type Envelope } from './queue.ts'
 
+const gone: Envelope = { publisher: '', kind: 'telemetry', payload: Buffer.alloc(0), receivedAtMs: 0, settle () {} }
+
 export class Held {
   #envelopes: Envelope[] = []
   #times: number[] = []
@@ -40,6 +42,7 @@ export class Held {
       if (alone) break
     }
     const envelopes = this.#envelopes.slice(this.#head, end)
+    this.#envelopes.fill(gone, this.#head, end) // what was taken must not be kept alive until the array is cut
     this.#head = end
     this.#bytes -= bytes
     this.#compact()

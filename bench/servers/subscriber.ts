@@ -6,11 +6,10 @@ import pg from 'pg'
 import { decodeMessage } from '../../schemas/decode.ts'
 import { metricById, toPhysical } from '../../schemas/metrics.ts'
 import { parseTopic } from '../../schemas/topics.ts'
-import { say } from './say.ts'
+import { say, sayStored } from './say.ts'
 
 // beyond some thousand rows a statement gains nothing; the protocol's own limit is 65,535 parameters
 const maxRows = 5_000
-const reportEveryMs = 20
 
 const { databaseUrl, brokerPort } = JSON.parse(process.argv[2] ?? '') as { databaseUrl: string, brokerPort: number }
 
@@ -63,7 +62,4 @@ const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${brokerPort}`, { recon
 client.on('message', take)
 await client.subscribeAsync('v1/+/telemetry', { qos: 1 })
 say({ event: 'listening' })
-let said = 0
-setInterval(() => {
-  if (stored !== said) say({ event: 'stored', messages: said = stored })
-}, reportEveryMs)
+sayStored(() => stored)

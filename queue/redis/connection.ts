@@ -5,7 +5,7 @@
 // ioredis 6.0.0: with autoResendUnfulfilledCommands off, a command whose connection is lost never settles but by its
 // commandTimeout (ioredis#2193); `call` does not wait for that. A command that ran into its timeout may sit on a half-open
 // socket, so the connection is made anew.
-import { Redis } from 'ioredis'
+import { Redis, ReplyError } from 'ioredis'
 import { type Logger } from '../../runtime/observability.ts'
 import { backoffMs } from '../../runtime/retry.ts'
 
@@ -39,6 +39,7 @@ export class Connection {
       protocol: 2,
       disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2
       enableOfflineQueue: false,
+      autoResubscribe: false, // ioredis would do so without hearing of a failure; who listens subscribes at each connection
       autoResendUnfulfilledCommands: false,
       // whoever listens subscribes at every `onReady`; nobody would hear the end of ioredis's own attempt, and a rejection
       // that nobody hears ends the process
@@ -119,8 +120,13 @@ export class Connection {
 /** The connection failed; the outcome of what was asked is unknown. */
 export class RedisFault extends Error {}
 
-function isTimeout (error: unknown): boolean {
+export function isTimeout (error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out'
+}
+
+/** Is it the server's own answer, and not a failure on the way? */
+export function isAnswer (error: unknown): boolean {
+  return error instanceof ReplyError
 }
 
 /** The kind of an error without its text: the server's first word (`OOM`, `MISCONF`), or Node's code. */

@@ -1,5 +1,6 @@
 // Through here goes everything that must reach Redis sooner or later: tried until it is answered, behind one circuit breaker, and only
 // while the server is known to be what it was taken for. Says in the meantime why the queue is not ready.
+import { orAborted } from '../../runtime/abort.ts'
 import { Breaker, type BreakerState } from '../../runtime/breaker.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { backoffMs, sleep } from '../../runtime/retry.ts'
@@ -7,6 +8,8 @@ import { type Connection, describeRedisFault, errorWord, RedisFault } from './co
 
 // a reconnect takes some 100 ms, a restart of the server a second; two seconds keep the recovery short
 const backoff = { baseMs: 50, capMs: 2_000 }
+
+const ofOneKey = new Set(['NOGROUP', 'WRONGTYPE'])
 
 export interface GateOptions {
   readonly connection: Connection
@@ -29,6 +32,8 @@ export class Gate {
       onChange: (state) => { options.log.debug({ state }, 'Redis circuit breaker') },
       ...(options.random && { random: options.random })
     })
+    // what was wrong with the connection before need not be wrong with this one
+    options.connection.onReady(() => { this.#fault = null })
   }
 
   get breaker (): BreakerState { return this.#breaker.state }
@@ -49,25 +54,25 @@ export class Gate {
         return result
       } catch (error) {
         this.#breaker.failed()
+        signal.throwIfAborted()
         this.#failed(error)
         if (this.#breaker.state === 'closed') await sleep(backoffMs({ ...backoff, attempt }), signal)
       }
-      signal.throwIfAborted()
     }
   }
 
   /** Runs `work` once, when it is this caller's turn; for what somebody asks for again anyway. */
   async once<T> (work: () => Promise<T>): Promise<T> {
     const turn = this.#breaker.turn()
-    if (turn.kind === 'wait') throw new RedisFault(this.#fault ?? 'redis: circuit breaker open')
+    if (turn.kind === 'wait') throw new RedisFault('redis: circuit breaker open')
     try {
       const result = await this.#options.connection.call(work)
       this.#breaker.succeeded()
       this.#recovered()
       return result
     } catch (error) {
-      // an answer, though not the one hoped for, says that the server works
-      if (errorWord(error) === 'NOGROUP') this.#breaker.succeeded()
+      // what is wrong with one key says nothing against the server
+      if (ofOneKey.has(errorWord(error))) this.#breaker.succeeded()
       else {
         this.#breaker.failed()
         this.#failed(error)
@@ -88,19 +93,5 @@ export class Gate {
     if (this.#fault === null) return
     this.#options.log.info({ fault: this.#fault }, 'Redis takes messages again')
     this.#fault = null
-  }
-}
-
-/** Who must stop does not wait for an answer that may take a while; it is of no use to him any more. */
-async function orAborted<T> (work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => {}
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => { reject(new Error('stopped')) }
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

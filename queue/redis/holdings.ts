@@ -5,6 +5,7 @@ import { failPoints } from '../../runtime/fail-points.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { uniqueName } from '../../runtime/process-name.ts'
 import { type Connection, describeRedisFault } from './connection.ts'
+import { orAborted } from '../../runtime/abort.ts'
 import { type Keys } from './keys.ts'
 import { Partition, type PartitionHost } from './partition.ts'
 import { PartitionScripts, type Scripted, withScripts } from './scripts.ts'
@@ -37,6 +38,7 @@ export class Holdings {
   #turning: Promise<void> | null = null
   #again = false
   #takes = 0
+  #taking = true
   #closed = false
   #fault: string | null = 'redis: partitions not taken yet'
 
@@ -77,18 +79,26 @@ export class Holdings {
     for (const partition of this.held.values()) if (partition.leaving && partition.idle) this.drop(partition, 0)
   }
 
-  /** Takes nothing more; gives all back that is still held and no longer counts as alive. */
-  async close (): Promise<void> {
+  /** Takes nothing more, not even back what it gives; what is held is renewed until `close`. */
+  stopTaking (): void {
+    this.#taking = false
+    for (const partition of this.held.values()) partition.leaving = true
+    this.handOver()
+  }
+
+  /** Gives all back that is still held and no longer counts as alive; does not wait for answers beyond the abort of `hard`. */
+  async close (hard: AbortSignal): Promise<void> {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    await this.#turning
+    await orAborted(this.#turning ?? Promise.resolve(), hard).catch(() => {})
     const releases = [...this.held.values()].map((partition) => {
       partition.end()
       return this.#release(partition)
     })
     this.held.clear()
     const { admin, keys } = this.#options
-    await Promise.allSettled([...releases, admin.call((redis) => redis.zrem(keys.workers, this.worker))])
+    const all = Promise.allSettled([...releases, admin.call((redis) => redis.zrem(keys.workers, this.worker))])
+    await orAborted(all, hard).catch(() => {})
   }
 
   async #turnOnce (): Promise<void> {
@@ -98,7 +108,7 @@ export class Holdings {
       await Promise.all([...this.held.values()].map((partition) => this.#renew(partition)))
       const share = shareOf(partitions, alive)
       this.#leaveBeyond(share)
-      await this.#takeUpTo(share)
+      if (this.#taking) await this.#takeUpTo(share)
       this.#fault = null
     } catch (error) {
       this.#fault = describeRedisFault(error)
@@ -108,7 +118,7 @@ export class Holdings {
 
   async #renew (partition: Partition): Promise<void> {
     const { leaseMs, log } = this.#options
-    if (await this.#hold(partition, leaseMs, false)) return
+    if (await this.#hold(partition, leaseMs, 'renew')) return
     log.warn({ partition: partition.number }, 'lease lost: another worker may have the partition')
     this.drop(partition, 0)
   }
@@ -116,6 +126,9 @@ export class Holdings {
   #leaveBeyond (share: number): void {
     const staying = [...this.held.values()].filter(({ leaving }) => !leaving)
     for (const partition of staying.slice(share)) partition.leaving = true
+    // the share has grown again before they were handed over
+    const leaving = [...this.held.values()].filter((partition) => partition.leaving)
+    if (this.#taking) for (const partition of leaving.slice(0, Math.max(0, share - staying.length))) partition.leaving = false
     this.handOver()
   }
 
@@ -126,10 +139,10 @@ export class Holdings {
       .filter((number) => !this.held.has(number) && (this.#avoid.get(number) ?? 0) <= now))
     const taken: number[] = []
     for (const number of candidates) {
-      if (this.held.size >= share || this.#closed) break
+      if (this.held.size >= share || !this.#taking) break
       const token = `${this.worker}:${++this.#takes}`
       const partition = new Partition(number, new PartitionScripts(this.#reader, keys, number, token), this.#options.host)
-      if (!await this.#hold(partition, leaseMs, true)) continue
+      if (!await this.#hold(partition, leaseMs, 'take')) continue
       this.held.set(number, partition)
       taken.push(number)
       failPoints.hit('after-lease-before-read')
@@ -137,8 +150,8 @@ export class Holdings {
     if (taken.length > 0) log.info({ worker: this.worker, taken, held: this.held.size, share }, 'partitions taken')
   }
 
-  #hold (partition: Partition, ms: number, fresh: boolean): Promise<boolean> {
-    return this.#options.admin.call(() => partition.scripts.hold(this.#admin, ms, fresh))
+  #hold (partition: Partition, ms: number, how: 'take' | 'renew'): Promise<boolean> {
+    return this.#options.admin.call(() => partition.scripts.hold(this.#admin, ms, how))
   }
 
   async #release (partition: Partition): Promise<void> {

@@ -19,3 +19,17 @@ export class Outbound {
 
   take (maxMessages: number, maxBytes: number): Chunk { return this.#held.take(maxMessages, maxBytes) }
 }
+
+/** The beginning of a chunk, at most `maxBytes` of it but at least one message, and the rest. Pure. */
+export function split ({ envelopes, bytes }: Chunk, maxBytes: number): [Chunk, Chunk | null] {
+  if (bytes <= maxBytes) return [{ envelopes, bytes }, null]
+  let taken = 0
+  let count = 0
+  for (const { payload } of envelopes) {
+    if (count > 0 && taken + payload.length > maxBytes) break
+    taken += payload.length
+    count++
+  }
+  if (count === envelopes.length) return [{ envelopes, bytes }, null]
+  return [{ envelopes: envelopes.slice(0, count), bytes: taken }, { envelopes: envelopes.slice(count), bytes: bytes - taken }]
+}

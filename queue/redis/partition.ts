@@ -2,19 +2,20 @@
 // acknowledged, and acknowledges what is settled. Everything it does is fenced by its lease's token, which is new for each time
 // the partition is taken: what belongs to an earlier holding can neither be read nor acknowledged through it.
 //
-//   taken ─▶ history (what a holder before had in its hands) ─▶ new ⇄ history (own, after a lost connection or a failed batch)
+//   taken ─▶ history (what a holder before had in its hands) ─▶ new ⇄ history (own: after a failure, a lost connection, a message nobody has)
 import { failPoints } from '../../runtime/fail-points.ts'
 import { type Envelope } from '../queue.ts'
 import { errorWord } from './connection.ts'
-import { decodeEntry } from './entry.ts'
+import { decodeEntry, type Message } from './entry.ts'
 import { type Gate } from './gate.ts'
+import { type Amount } from './read-shares.ts'
 import { type PartitionScripts, type Taken } from './scripts.ts'
-import { type Turnstile } from './turnstile.ts'
+import { mustGoAlone, treatmentOf } from './suspicion.ts'
 
 export interface PartitionHost {
   readonly gate: Gate
-  /** One suspect at a time in the whole process. */
-  readonly alone: Turnstile
+  /** Waits until nothing else is in the process's hands, and lets nothing else in until the function it resolves to is called. */
+  alone (): Promise<() => void>
   deliver (envelope: Envelope): void
   /** The partition cannot be worked on here any more; `avoidMs`: nor taken again before. */
   lost (partition: Partition, why: string, avoidMs: number): void
@@ -23,16 +24,14 @@ export interface PartitionHost {
   count (what: 'redelivered' | 'gone' | 'fenced', how: number): void
 }
 
-export interface ReadResult { readonly messages: number, readonly bytes: number }
-const nothing: ReadResult = { messages: 0, bytes: 0 }
-
-// Two deaths may be anybody's fault; the third time a message goes alone.
-const aloneFromDelivery = 3
-// Died twice with nothing else in hand: it is the message.
-const poisonAfterAlone = 2
 const acknowledgeAtOnce = 1_000
 const versionPatienceMs = 30_000
+const groupPatienceMs = 1_000
+const typePatienceMs = 30_000
 const failedAgainMs = 1_000
+
+/** A way through what was read and not acknowledged. `take`: as a new holder, so that it counts as delivered once more. */
+interface Pass { after: string, readonly take: boolean }
 
 export class Partition {
   readonly number: number
@@ -41,14 +40,15 @@ export class Partition {
   readonly #hands = new Set<string>()
   #due: string[] = []
   #acknowledging: Promise<void> | null = null
-  #history: { after: string, readonly take: boolean } | null = { after: '', take: true }
+  #pass: Pass | null = { after: '', take: true }
+  #missedBefore = false
   #ended = false
   /** Stops reading; what is in hand is finished. */
   leaving = false
   /** There may be something to read. */
   signalled = true
   busy = false
-  /** Entries in the stream when it was last looked at. */
+  /** Entries not acknowledged, when the stream was last looked at. */
   left = 0
 
   constructor (number: number, scripts: PartitionScripts, host: PartitionHost) {
@@ -60,25 +60,38 @@ export class Partition {
   /** Nothing is in hand and nothing is to be acknowledged. */
   get idle (): boolean { return this.#hands.size === 0 && this.#due.length === 0 && this.#acknowledging === null && !this.busy }
 
-  get wantsRead (): boolean { return !this.busy && !this.leaving && !this.#ended && (this.signalled || this.#history !== null) }
+  get wantsRead (): boolean { return !this.busy && !this.#stopped && (this.signalled || this.#pass !== null) }
 
-  /** What was read and whose answer was lost is still ours: look for it before anything new. */
+  /** Something that was read may not be here: look through all that is pending before reading anything new. */
   readAgain (): void {
-    this.#history ??= { after: '', take: false }
+    // a new holder that has not got as far as the first page still has to count its messages as delivered once more
+    const take = this.#pass?.take === true && this.#pass.after === ''
+    this.#pass = { after: '', take }
     this.signalled = true
   }
 
-  /** Reads up to `count` messages and delivers them. Gives how many, and their bytes; rejects with the error of Redis. */
-  async read (count: number): Promise<ReadResult> {
+  /** The stream as it is: `pending` were read. More of them than are here, twice in a row, means that some are in nobody's hands. */
+  looked (left: number, pending: number): void {
+    this.left = left
+    const missing = !this.busy && this.#pass === null && pending > this.#hands.size + this.#due.length
+    if (missing && this.#missedBefore) this.readAgain()
+    this.#missedBefore = missing
+  }
+
+  /** Reads up to `share` and delivers it. Rejects with the error of Redis. */
+  async read (share: Amount): Promise<void> {
     this.busy = true
     try {
-      const history = this.#history
-      return history === null ? await this.#readNew(count) : await this.#readHistory(history, count)
+      if (this.#pass === null) await this.#readNew(share)
+      else await this.#readOn(this.#pass, share)
     } catch (error) {
       const word = errorWord(error)
-      if (word === 'NOGROUP' || word === 'WRONGTYPE') this.#end(`its group is gone (${word})`, 0) // another Redis, or an emptied one
-      else throw error
-      return nothing
+      if (word === 'NOGROUP') this.#end('its group is gone', groupPatienceMs) // another Redis, or an emptied one
+      else if (word === 'WRONGTYPE') this.#end('its key holds something else', typePatienceMs)
+      else {
+        this.readAgain()
+        throw error
+      }
     } finally {
       this.busy = false
     }
@@ -97,67 +110,66 @@ export class Partition {
     await this.#acknowledging
   }
 
-  async #readNew (count: number): Promise<ReadResult> {
-    const entries = await this.#host.gate.once(() => this.scripts.read(count))
-    if (entries === null) return this.#fenced()
-    this.signalled = entries.length >= count
-    return await this.#deliverAll(entries)
+  get #stopped (): boolean { return this.leaving || this.#ended }
+
+  async #readNew (share: Amount): Promise<void> {
+    const found = await this.#host.gate.once(() => this.scripts.read(share.messages, share.bytes))
+    if (found === null) { this.#fenced(); return }
+    this.signalled = found.more
+    await this.#deliverAll(found.entries)
   }
 
-  async #readHistory (history: { after: string, readonly take: boolean }, count: number): Promise<ReadResult> {
-    const found = await this.#host.gate.once(() => this.scripts.history(history.after, count, history.take))
-    if (found === null) return this.#fenced()
+  async #readOn (pass: Pass, share: Amount): Promise<void> {
+    const found = await this.#host.gate.once(() => this.scripts.history(pass.after, share.messages, share.bytes, pass.take))
+    if (found === null) { this.#fenced(); return }
     if (found.gone > 0) this.#host.count('gone', found.gone)
-    history.after = found.last
-    // a message that fails while this goes on starts it anew
-    if (found.last === '' && this.#history === history) this.#history = null
-    this.signalled = true
     const entries = found.entries.filter(({ id }) => !this.#hands.has(id) && !this.#due.includes(id))
     this.#host.count('redelivered', entries.length)
-    return await this.#deliverAll(entries)
+    await this.#deliverAll(entries)
+    // only now: a page of which something was not delivered is looked at again
+    pass.after = found.last
+    if (found.last === '' && this.#pass === pass) this.#pass = null
+    this.signalled = true
   }
 
-  async #deliverAll (entries: readonly Taken[]): Promise<ReadResult> {
-    let bytes = 0
+  async #deliverAll (entries: readonly Taken[]): Promise<void> {
     for (const entry of entries) {
-      if (this.#ended) break
-      bytes += entry.bytes.length
-      if (entry.deliveries >= aloneFromDelivery) await this.#deliverAlone(entry)
-      else this.#deliver(entry, {})
+      if (this.#stopped) return
+      const message = decodeEntry(entry.bytes)
+      if (message === null) { this.#end('it holds messages of a newer version of Pulsegate', versionPatienceMs); return }
+      if (mustGoAlone(entry.deliveries)) await this.#deliverAlone(entry.id, message)
+      else this.#deliver(entry.id, message, null)
     }
     if (entries.length > 0) failPoints.hit('after-read-before-write')
-    return { messages: entries.length, bytes }
   }
 
-  async #deliverAlone (entry: Taken): Promise<void> {
-    const done = await this.#host.alone.enter()
+  async #deliverAlone (id: string, message: Message): Promise<void> {
+    const done = await this.#host.alone()
     try {
-      const tries = await this.#host.gate.once(() => this.scripts.suspect(entry.id))
+      if (this.#stopped) return
+      const tries = await this.#host.gate.once(() => this.scripts.suspect(id, 1))
       if (tries === null) { this.#fenced(); return }
-      await new Promise<void>((resolve) => {
-        this.#deliver(entry, { alone: true, ...(tries > poisonAfterAlone && { poison: true as const }) }, resolve)
+      const poison = treatmentOf(tries) === 'poison'
+      const error = await new Promise<Error | null>((resolve) => {
+        this.#deliver(id, message, { alone: true, ...(poison && { poison }) }, resolve)
       })
+      // whoever can say that it failed has not died of it
+      if (error !== null && !this.#ended) await this.#host.gate.once(() => this.scripts.suspect(id, -1)).catch(() => {})
     } finally {
       done()
     }
   }
 
-  #deliver ({ id, bytes }: Taken, marks: Pick<Envelope, 'alone' | 'poison'>, settled?: () => void): void {
-    const message = decodeEntry(bytes)
-    if (message === null) {
-      this.#end('it holds messages of a newer version of Pulsegate', versionPatienceMs)
-      settled?.()
-      return
-    }
+  #deliver (id: string, message: Message, marks: Pick<Envelope, 'alone' | 'poison'> | null, settled?: (error: Error | null) => void): void {
     this.#hands.add(id)
-    this.#host.deliver({
-      ...message,
-      ...marks,
-      settle: (error) => {
-        this.#settled(id, error)
-        settled?.()
-      }
-    })
+    const settle = (error: Error | null): void => {
+      this.#settled(id, error)
+      settled?.(error)
+    }
+    const { publisher, kind, payload, receivedAtMs } = message
+    // field by field: a spread costs a microsecond, more than all the rest here
+    const envelope: Envelope = { publisher, kind, payload, receivedAtMs, settle }
+    this.#host.deliver(marks === null ? envelope : Object.assign(envelope, marks))
   }
 
   #settled (id: string, error: Error | null): void {
@@ -180,10 +192,9 @@ export class Partition {
   }
 
   /** The server says that the lease is not ours. */
-  #fenced (acknowledgements = 0): ReadResult {
+  #fenced (acknowledgements = 0): void {
     if (acknowledgements > 0) this.#host.count('fenced', acknowledgements)
     this.#end('its lease is gone', 0)
-    return nothing
   }
 
   #end (why: string, avoidMs: number): void {

@@ -48,7 +48,8 @@ export class Partitioner {
  * is CONFIG_INVALID, because messages of one device would lie in two streams.
  */
 export async function recordPartitions (redis: Redis, keys: Keys, wanted: number | undefined): Promise<number> {
-  await redis.set(keys.partitions, wanted ?? defaultPartitions, 'NX')
+  // looked at first: a full server refuses SET also where there is nothing to set
+  if (await redis.get(keys.partitions) === null) await redis.set(keys.partitions, wanted ?? defaultPartitions, 'NX')
   const recorded = Number(await redis.get(keys.partitions))
   if (!Number.isSafeInteger(recorded) || recorded < 1) throw new PulsegateError('REDIS_FOREIGN', `the key ${keys.partitions} holds no number of partitions`)
   if (wanted !== undefined && wanted !== recorded) {

@@ -3,19 +3,22 @@
 //
 // Bounds: what is in hand (read and not acknowledged) is a few batches; the rest stays in Redis. Nothing is acknowledged that this worker
 // does not hold (scripts.ts), nothing is removed from a stream that some group still needs.
+import { setMaxListeners } from 'node:events'
 import { createDirectQueue } from '../direct.ts'
 import { type QueueLimits } from '../limits.ts'
 import { type BatchHandler, type Envelope, type Queue, type QueueReader } from '../queue.ts'
 import { type Logger, type Observability } from '../../runtime/observability.ts'
 import { type BreakerState } from '../../runtime/breaker.ts'
 import { sleep } from '../../runtime/retry.ts'
+import { onAbort, orAborted } from '../../runtime/abort.ts'
+import { Allowance } from './allowance.ts'
 import { type Connection } from './connection.ts'
 import { Gate } from './gate.ts'
 import { Holdings } from './holdings.ts'
 import { type Keys } from './keys.ts'
 import { type Partition, type PartitionHost } from './partition.ts'
 import { observeReader, type ReaderCounts } from './reader-metrics.ts'
-import { readShares } from './read-shares.ts'
+import { type Amount, readShares } from './read-shares.ts'
 import { withScripts } from './scripts.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -34,7 +37,6 @@ const trimEveryMs = 250
 
 export class RedisReader implements QueueReader, PartitionHost {
   readonly gate: Gate
-  readonly alone = new Turnstile()
   readonly #options: ReaderOptions
   readonly #log: Logger
   readonly #batches: Queue
@@ -44,7 +46,14 @@ export class RedisReader implements QueueReader, PartitionHost {
   readonly #hard = new AbortController()
   readonly #unobserve: () => void
   #consuming: Promise<void> | null = null
-  #meanBytes = 4_096
+  readonly #turnstile = new Turnstile()
+  readonly #allowance: Allowance
+  /** Asked for and not here yet. */
+  readonly #underWay = { messages: 0, bytes: 0 }
+  #reads = 0
+  #suspects = 0
+  /** A suspect is, or is about to be, alone in the process's hands: nothing else is read. */
+  #exclusive = false
   #moving = false
   #loops: Array<Promise<void>> = []
 
@@ -52,6 +61,8 @@ export class RedisReader implements QueueReader, PartitionHost {
     const { connections: { reader, admin }, observability } = options
     this.#options = options
     this.#log = observability.log.child({ part: 'queue' })
+    setMaxListeners(0, this.#hard.signal) // every busy partition waits on it
+    this.#allowance = new Allowance(options.limits.maxBytes)
     this.gate = new Gate({ connection: reader, log: this.#log })
     this.#batches = createDirectQueue({ ...options.limits, holdMessages: Infinity, holdBytes: Infinity }, observability, 'pulsegate_inbound') // readShares keeps it small
     this.#holdings = new Holdings({ ...options, admin, reader, host: this, log: this.#log })
@@ -100,22 +111,35 @@ export class RedisReader implements QueueReader, PartitionHost {
 
   /** Soft: reads no more, finishes and acknowledges what is in hand, gives the partitions back. Hard: gives up what is in hand. */
   async close (signal?: AbortSignal): Promise<void> {
-    const stopNow = (): void => { this.#hard.abort() }
-    if (signal?.aborted === true) stopNow()
-    else signal?.addEventListener('abort', stopNow, { once: true })
-    for (const partition of this.#holdings.held.values()) partition.leaving = true
+    const forget = onAbort(signal, () => { this.#hard.abort() })
+    this.#holdings.stopTaking()
     this.#stopping.abort()
-    await Promise.all(this.#loops)
-    await this.#batches.close(signal)
+    await orAborted(Promise.all(this.#loops), this.#hard.signal).catch(() => {})
+    await this.#batches.close(this.#hard.signal)
     await this.#consuming
     await Promise.allSettled([...this.#holdings.held.values()].map((partition) => partition.acknowledge(this.#hard.signal)))
-    await this.#trim()
-    await this.#holdings.close()
-    signal?.removeEventListener('abort', stopNow)
+    await orAborted(this.#trim(), this.#hard.signal).catch(() => {})
+    await this.#holdings.close(this.#hard.signal)
+    forget()
     this.#unobserve()
   }
 
   // -- what a partition asks of its host
+
+  async alone (): Promise<() => void> {
+    this.#suspects++
+    const leave = await this.#turnstile.enter()
+    this.#exclusive = true
+    // reads that are out, but for those that wait here themselves, still bring something
+    const empty = (): boolean => this.#batches.depth.messages === 0 && this.#reads <= this.#suspects
+    while (!empty() && !this.#stopping.signal.aborted) await sleep(5)
+    return () => {
+      this.#suspects--
+      this.#exclusive = false
+      leave()
+      this.moved()
+    }
+  }
 
   deliver (envelope: Envelope): void { this.#batches.accept(envelope) }
 
@@ -144,17 +168,27 @@ export class RedisReader implements QueueReader, PartitionHost {
   // -- the work
 
   #read (): void {
-    if (this.#stopping.signal.aborted || !this.#options.connections.reader.ready) return
+    if (this.#stopping.signal.aborted || this.#exclusive || !this.#options.connections.reader.ready) return
     const ready = [...this.#holdings.held.values()].filter(({ wantsRead }) => wantsRead)
-    const share = readShares(this.#options.limits, this.#batches.depth, ready.length, this.#meanBytes)
-    if (share === 0) return
-    for (const partition of ready) {
-      partition.read(share).then(({ messages, bytes }) => {
-        // quick to believe in large messages, slow to believe in small ones: the bound on bytes stands on it
-        if (messages > 0) this.#meanBytes = Math.max(bytes / messages, this.#meanBytes * 0.9)
-        if (partition.wantsRead) this.moved()
-      }, () => { partition.readAgain() }) // the gate knows why; the look-out or the next connection comes back to it
-    }
+    const { messages, bytes } = this.#batches.depth
+    const inHand = { messages: messages + this.#underWay.messages, bytes: bytes + this.#underWay.bytes }
+    const share = readShares(this.#options.limits, inHand, ready.length, this.#allowance.bytes, this.#underWay.bytes)
+    if (share !== null) for (const partition of ready) this.#readFrom(partition, share)
+  }
+
+  #readFrom (partition: Partition, share: Amount): void {
+    this.#reads++
+    this.#underWay.messages += share.messages
+    this.#underWay.bytes += share.bytes
+    partition.read(share).then(
+      () => { this.#allowance.succeeded() },
+      (error: unknown) => { this.#allowance.failed(error) } // the gate knows why; the look-out or the next connection comes back to it
+    ).finally(() => {
+      this.#reads--
+      this.#underWay.messages -= share.messages
+      this.#underWay.bytes -= share.bytes
+      if (partition.wantsRead) this.moved()
+    })
   }
 
   #acknowledge (): void {
@@ -173,8 +207,8 @@ export class RedisReader implements QueueReader, PartitionHost {
     const { admin } = this.#options.connections
     const scripted = withScripts(admin.redis)
     await Promise.allSettled([...this.#holdings.held.values()].map(async (partition) => {
-      const { left } = await admin.call(() => partition.scripts.trim(scripted))
-      partition.left = left
+      const { left, pending } = await admin.call(() => partition.scripts.trim(scripted))
+      partition.looked(left, pending)
     }))
   }
 

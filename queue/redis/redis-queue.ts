@@ -3,6 +3,7 @@
 //
 // Connections: writer, reader, admin (leases, trimming) and wake (pub/sub) are apart, so that none waits behind another.
 import { type Observability } from '../../runtime/observability.ts'
+import { onAbort } from '../../runtime/abort.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type CheckResult } from '../../runtime/health.ts'
 import { observeBreaker } from '../../runtime/breaker-metrics.ts'
@@ -92,6 +93,7 @@ class OpenQueue implements RedisQueue {
   readonly #reader: RedisReader | null = null
   readonly #connections: Connection[]
   readonly #unobserve: Array<() => void> = []
+  readonly #hard = new AbortController()
   #closing: Promise<void> | null = null
 
   constructor (options: RedisQueueOptions, keys: Keys, partitions: number, first: Connection, connect: (purpose: string) => Connection) {
@@ -133,7 +135,8 @@ class OpenQueue implements RedisQueue {
   async untilHandled (signal: AbortSignal): Promise<void> { await this.#reader?.untilHandled(signal) }
 
   check (): CheckResult {
-    const reason = this.#writeGate?.fault ?? this.#reader?.fault ?? null
+    // a worker writes no messages, but it must not look well on a server that is not what it was taken for
+    const reason = this.#writeGate?.fault ?? this.#reader?.fault ?? this.#check.barred()
     const { weakness } = this.#check
     const detail = {
       ...(this.#writeGate && { writing: this.#writeGate.breaker, waiting: this.depth.messages }),
@@ -145,15 +148,16 @@ class OpenQueue implements RedisQueue {
   }
 
   close (signal?: AbortSignal): Promise<void> {
-    this.#closing ??= this.#close(signal)
-    return this.#closing
+    const forget = onAbort(signal, () => { this.#hard.abort() }) // also of a second call, while the first goes on softly
+    this.#closing ??= this.#close(this.#hard.signal)
+    return this.#closing.finally(forget)
   }
 
-  async #close (signal: AbortSignal = new AbortController().signal): Promise<void> {
-    await this.#writer?.close(signal)
+  async #close (hard: AbortSignal): Promise<void> {
+    await this.#writer?.close(hard)
     // what this very process has written it also works off, if it can: in one process "acknowledged" shall mean "stored" at the end
-    if (this.#writer !== null && this.#reader?.consuming === true) await this.#reader.untilHandled(signal).catch(() => {})
-    await this.#reader?.close(signal)
+    if (this.#writer !== null && this.#reader?.consuming === true) await this.#reader.untilHandled(hard).catch(() => {})
+    await this.#reader?.close(hard)
     this.#check.close()
     for (const end of this.#unobserve) end()
     for (const connection of this.#connections) connection.close()

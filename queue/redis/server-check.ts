@@ -1,8 +1,8 @@
 // Keeps knowing whether the server behind a connection is the one it was taken for: durable, and holding our number of partitions. Looks
 // at every (re)connection before anything else is sent, and every few seconds after that, because a server may be replaced by an
 // empty one and a setting changed. What it finds is asked of it from memory, before each write.
-import { type Meter } from '../../runtime/observability.ts'
-import { type Logger } from '../../runtime/observability.ts'
+import { type Logger, type Meter } from '../../runtime/observability.ts'
+import { PulsegateError } from '../../runtime/errors.ts'
 import { describeRedisFault, type Connection } from './connection.ts'
 import { type Durability, judge, readFacts } from './durability.ts'
 import { type Keys } from './keys.ts'
@@ -65,13 +65,14 @@ export class ServerCheck {
   async #read (): Promise<void> {
     const { connection, keys, partitions } = this.#options
     try {
-      this.#checked = judge(await connection.call(readFacts))
+      const durability = judge(await connection.call(readFacts))
       // an emptied server must learn the number again; one that holds another is not ours
       await connection.call((redis) => recordPartitions(redis, keys, partitions))
+      this.#checked = durability
       this.#fault = null
     } catch (error) {
       this.#checked = null
-      this.#fault = describeRedisFault(error)
+      this.#fault = error instanceof PulsegateError ? `redis: ${error.message}` : describeRedisFault(error)
     }
     this.#say(this.#fault ?? this.weakness ?? 'durable')
   }

@@ -3,6 +3,8 @@
 // the PUBACKs; nothing is dropped. An unknown outcome is sent again: two entries of one message are one row, receipts see to that.
 //
 // accept ─▶ per partition, in order ─▶ chunk (one script call, one at a time a partition) ─▶ settled
+import { setMaxListeners } from 'node:events'
+import { onAbort } from '../../runtime/abort.ts'
 import { failPoints } from '../../runtime/fail-points.ts'
 import { type Logger, type Observability } from '../../runtime/observability.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -10,11 +12,12 @@ import { type BreakerState } from '../../runtime/breaker.ts'
 import { type QueueLimits } from '../limits.ts'
 import { type Envelope, type QueueDepth, type QueueWriter } from '../queue.ts'
 import { QueueCounters } from '../counters.ts'
+import { Allowance } from './allowance.ts'
 import { type Connection } from './connection.ts'
 import { encodeEntry } from './entry.ts'
 import { type Gate } from './gate.ts'
 import { type Keys } from './keys.ts'
-import { Outbound, type Chunk } from './outbound.ts'
+import { Outbound, split, type Chunk } from './outbound.ts'
 import { Partitioner, type SourceOf } from './partitioning.ts'
 import { type Scripted, withScripts } from './scripts.ts'
 
@@ -42,6 +45,7 @@ export class RedisWriter implements QueueWriter {
   readonly #dirty = new Set<number>()
   readonly #counters: QueueCounters
   readonly #hard = new AbortController()
+  readonly #allowance = new Allowance(chunkBytes)
   readonly #whenEmpty: Array<() => void> = []
   #messages = 0
   #bytes = 0
@@ -50,6 +54,7 @@ export class RedisWriter implements QueueWriter {
 
   constructor (options: WriterOptions) {
     this.#options = options
+    setMaxListeners(0, this.#hard.signal) // every partition with something to send waits on it
     this.#redis = withScripts(options.connection.redis)
     this.#log = options.observability.log.child({ part: 'queue' })
     this.#partitioner = new Partitioner(options.partitions, options.sourceOf)
@@ -82,13 +87,11 @@ export class RedisWriter implements QueueWriter {
   close (signal?: AbortSignal): Promise<void> {
     this.#closed = true
     return new Promise((resolve) => {
-      const stopNow = (): void => { this.#abandon() }
+      const forget = onAbort(signal, () => { this.#abandon() })
       this.#whenEmpty.push(() => {
-        signal?.removeEventListener('abort', stopNow)
+        forget()
         resolve()
       })
-      if (signal?.aborted === true) stopNow()
-      else signal?.addEventListener('abort', stopNow, { once: true })
       this.#finishWhenEmpty()
     })
   }
@@ -106,27 +109,43 @@ export class RedisWriter implements QueueWriter {
 
   /** Sends the partition's chunks one after the other until nothing is left. */
   async #send (partition: number, outbound: Outbound): Promise<void> {
-    while (!outbound.empty && !this.#hard.signal.aborted) {
-      const chunk = outbound.take(chunkMessages, chunkBytes)
-      this.#settle(chunk, await this.#untilAnswered(partition, chunk))
+    try {
+      while (!outbound.empty && !this.#hard.signal.aborted) {
+        for (let rest: Chunk | null = outbound.take(chunkMessages, chunkBytes); rest !== null;) rest = await this.#sendSome(partition, rest)
+      }
+    } finally {
+      outbound.busy = false
     }
-    outbound.busy = false
   }
 
-  /** Null when Redis has answered; an error when the process must stop before. */
-  async #untilAnswered (partition: number, { envelopes }: Chunk): Promise<Error | null> {
+  /** Sends what the link can carry of `chunk`, settles it, and gives what is left of it. */
+  async #sendSome (partition: number, chunk: Chunk): Promise<Chunk | null> {
     const { gate, keys } = this.#options
-    const entries = envelopes.map((envelope) => encodeEntry(envelope, this.#partitioner.publisherBytes(envelope.publisher)))
+    let [now, later] = [chunk, null as Chunk | null]
     try {
       await gate.until(async () => {
+        [now, later] = split(chunk, this.#allowance.bytes)
+        const entries = now.envelopes.map((envelope) => encodeEntry(envelope, this.#partitioner.publisherBytes(envelope.publisher)))
         failPoints.hit('before-xadd')
-        await this.#redis.pg_append(keys.stream(partition), ...entries, keys.wake, String(partition))
+        await this.#append(keys.stream(partition), entries, partition)
         failPoints.hit('after-xadd-before-puback')
       }, this.#hard.signal)
-      return null
+      this.#settle(now, null)
+      return later
     } catch (cause) {
       if (!this.#hard.signal.aborted) this.#log.error({ err: cause }, 'a chunk of messages was given up')
-      return new PulsegateError('QUEUE_CLOSED', 'the process stopped before the message was stored', { cause })
+      this.#settle(chunk, new PulsegateError('QUEUE_CLOSED', 'the process stopped before the message was stored', { cause }))
+      return null
+    }
+  }
+
+  async #append (stream: string, entries: readonly Buffer[], partition: number): Promise<void> {
+    try {
+      await this.#redis.pg_append(stream, ...entries, this.#options.keys.wake, String(partition))
+      this.#allowance.succeeded()
+    } catch (error) {
+      this.#allowance.failed(error)
+      throw error
     }
   }
 

@@ -10,6 +10,10 @@ test('every option is taken', async (t) => {
     { command: 'end-to-end', rounds: 7, seconds: 2.5, json: true, save: true, only: '50 x', profile: 'p' })
 })
 
+test('streams is a benchmark like the others', async (t) => {
+  t.match(parseArguments(['streams', '--only', 'over Redis']), { command: 'streams', only: 'over Redis' })
+})
+
 test('--help asks for help, with or without a command', async (t) => {
   t.equal(parseArguments(['--help']), null)
   t.equal(parseArguments(['accept', '--help']), null)

@@ -4,7 +4,11 @@ import { test } from 'tap'
 import { judge } from '../../../queue/redis/durability.ts'
 import { decodeEntry, encodeEntry, idBytes, idText } from '../../../queue/redis/entry.ts'
 import { hashOf, Partitioner } from '../../../queue/redis/partitioning.ts'
-import { readShares } from '../../../queue/redis/read-shares.ts'
+import { Allowance } from '../../../queue/redis/allowance.ts'
+import { split, type Chunk } from '../../../queue/redis/outbound.ts'
+import { type Amount, readShares } from '../../../queue/redis/read-shares.ts'
+import { mustGoAlone, treatmentOf } from '../../../queue/redis/suspicion.ts'
+import { sender } from '../../fixtures/envelopes.ts'
 import { defaultQueueLimits } from '../../../queue/limits.ts'
 
 const good = { appendonly: 'yes', appendfsync: 'always', 'no-appendfsync-on-rewrite': 'no', maxmemory: '0', 'maxmemory-policy': 'noeviction' }
@@ -35,7 +39,7 @@ const message = fc.record({
   publisher: fc.uuid(),
   kind: fc.constantFrom('telemetry' as const, 'birth' as const, 'result' as const),
   payload: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
-  receivedAtMs: fc.integer({ min: 0, max: 2 ** 52 })
+  receivedAtMs: fc.integer({ min: 0, max: 2 ** 48 - 1 })
 }, { noNullPrototype: true })
 
 test('an envelope survives the way through an entry, whatever is in it', (t) => {
@@ -72,17 +76,58 @@ test('FNV-1a as published, and spread evenly', (t) => {
   t.end()
 })
 
+const mebi = 1024 * 1024
+
 test('what is read at once keeps what is in hand within its bounds', (t) => {
   const free = { messages: 0, bytes: 0 }
-  t.equal(readShares(defaultQueueLimits, free, 0, 100), 0, 'nobody to ask')
-  t.equal(readShares(defaultQueueLimits, free, 16, 100), 187, 'three batches over 16 partitions')
-  t.equal(readShares(defaultQueueLimits, { messages: 3_000, bytes: 0 }, 16, 100), 0)
-  t.equal(readShares(defaultQueueLimits, { messages: 10, bytes: 12 * 1024 * 1024 }, 16, 100), 0)
-  t.equal(readShares(defaultQueueLimits, free, 16, 64 * 1024), 12, 'large messages: fewer')
-  t.equal(readShares({ ...defaultQueueLimits, maxBytes: 1 }, free, 1, 64 * 1024), 1, 'one always goes')
-  fc.assert(fc.property(fc.nat(5_000), fc.nat(20_000_000), fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 65_536 }), (messages, bytes, partitions, mean) => {
-    const share = readShares(defaultQueueLimits, { messages, bytes }, partitions, mean)
-    return share >= 0 && (share <= 1 || messages + share * partitions <= 3_000)
+  const asked = (inHand: Amount, partitions: number, allowed = 100 * mebi, underWay = 0): Amount | null => readShares(defaultQueueLimits, inHand, partitions, allowed, underWay)
+  t.equal(asked(free, 0), null, 'nobody to ask')
+  t.strictSame(asked(free, 16), { messages: 187, bytes: 12 * mebi / 16 }, 'three batches over 16 partitions')
+  t.equal(asked({ messages: 3_000, bytes: 0 }, 16), null)
+  t.equal(asked({ messages: 10, bytes: 12 * mebi }, 16), null)
+  t.strictSame(asked(free, 16, 64 * 1024), { messages: 187, bytes: 4 * 1024 }, 'a slow link')
+  t.equal(asked({ messages: 100, bytes: 0 }, 16, mebi, mebi), null, 'as much is on its way as may be')
+  t.strictSame(readShares({ ...defaultQueueLimits, maxMessages: 0 }, free, 4, mebi, 0), { messages: 1, bytes: 1 }, 'one always goes')
+  fc.assert(fc.property(fc.nat(5_000), fc.nat(20_000_000), fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 5_000_000 }), (messages, bytes, partitions, allowed) => {
+    const share = asked({ messages, bytes }, partitions, allowed)
+    if (share === null) return true
+    const total = { messages: messages + share.messages * partitions, bytes: share.bytes * partitions }
+    return (share.messages === 1 || total.messages <= 3_000) && (share.bytes === 1 || (bytes + total.bytes <= 12 * mebi && total.bytes <= allowed))
   }))
+  t.end()
+})
+
+test('a time-out halves what may be on its way, an answer lets it grow again, other failures say nothing', (t) => {
+  const allowance = new Allowance(mebi)
+  allowance.failed(new Error('OOM command not allowed'))
+  t.equal(allowance.bytes, mebi)
+  for (let i = 0; i < 30; i++) allowance.failed(new Error('Command timed out'))
+  t.equal(allowance.bytes, 4_096, 'something always goes')
+  for (let i = 0; i < 40; i++) allowance.succeeded()
+  t.equal(allowance.bytes, mebi)
+  t.end()
+})
+
+test('a chunk is cut by bytes, nothing is left out, nothing comes twice', (t) => {
+  const sent = sender()
+  fc.assert(fc.property(fc.array(fc.nat(500), { minLength: 1, maxLength: 50 }), fc.integer({ min: 1, max: 2_000 }), (sizes, maxBytes) => {
+    const envelopes = sizes.map((size) => sent.envelope(size))
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    const parts: Chunk[] = []
+    for (let rest: Chunk | null = { envelopes, bytes }; rest !== null;) {
+      const [now, later]: [Chunk, Chunk | null] = split(rest, maxBytes)
+      parts.push(now)
+      rest = later
+    }
+    return parts.every((part) => part.envelopes.length > 0 && (part.bytes <= maxBytes || part.envelopes.length === 1 || part.envelopes.filter(({ payload }) => payload.length > 0).length === 1) &&
+      part.bytes === part.envelopes.reduce((sum, { payload }) => sum + payload.length, 0)) &&
+      parts.flatMap((part) => part.envelopes).every((envelope, i) => envelope === envelopes[i]) && parts.flatMap((part) => part.envelopes).length === envelopes.length
+  }))
+  t.end()
+})
+
+test('a message is suspected by deaths, and called poison only when it was alone', (t) => {
+  t.strictSame([1, 2, 3, 9].map(mustGoAlone), [false, false, true, true])
+  t.strictSame([1, 2, 3].map(treatmentOf), ['alone', 'alone', 'poison'])
   t.end()
 })

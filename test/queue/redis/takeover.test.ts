@@ -143,7 +143,7 @@ test('a message that workers die of is set apart, and only that one', { ...needs
     const worker = startWorker(t, place, { leaseMs: 500, deadly: 'deadbeef' })
     worker.on('message', ({ batch }: Heard) => { if (batch !== undefined) seen.push(...batch) })
     const done = new AbortController()
-    const finished = (async () => { while (await pending().catch(() => 1) > 0 || seen.length < payloads.length) await new Promise((resolve) => setTimeout(resolve, 50, undefined)) })()
+    const finished = (async () => { while (!done.signal.aborted && (await pending().catch(() => 1) > 0 || seen.length < payloads.length)) await new Promise((resolve) => setTimeout(resolve, 50, undefined)) })()
     await Promise.race([once(worker, 'exit', { signal: done.signal }).catch(() => {}), finished])
     done.abort()
     if (worker.exitCode === null && worker.signalCode === null) worker.kill('SIGTERM')

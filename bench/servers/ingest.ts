@@ -1,0 +1,20 @@
+// The worker process of `bench streams`: what `pulsegate ingest` composes, on a given Redis and database. Says how many messages
+// it has stored. Logs warnings to stderr.
+import { serveIngest } from '../../cli/serve-ingest.ts'
+import { runServer } from '../../cli/server-process.ts'
+import { say, sayStored } from './say.ts'
+import { retentionMs, serverConfig } from './server-settings.ts'
+
+const { databaseUrl, redisUrl } = JSON.parse(process.argv[2] ?? '') as { databaseUrl: string, redisUrl: string }
+
+process.exit(await runServer('pulsegate-ingest', serverConfig, async (context) => {
+  const worker = await serveIngest({
+    databaseUrl,
+    redisUrl,
+    redis: serverConfig,
+    retentionMs,
+    batch: { maxMessages: serverConfig.batchMessages, maxAgeMs: serverConfig.batchAgeMs }
+  }, context)
+  say({ event: 'listening' })
+  sayStored(() => worker.status().totals.stored)
+}))
