@@ -1,6 +1,6 @@
 // The judgement: from the facts of a scenario to a list of checks, each with what was seen and what is allowed. Pure, so that every
 // check is tried by a test in both of its outcomes. A scenario is green when all of its checks hold.
-import { type Facts } from './facts.ts'
+import { type Facts, lostOf } from './facts.ts'
 import { describeFault } from './fault.ts'
 
 export interface Check {
@@ -73,9 +73,9 @@ function deaths ({ deaths }: Facts, allowed: readonly string[]): Check {
   return { name: 'deaths', ok: wrong.length === 0, value, bound: allowed.length === 0 ? 'none by itself' : `only ${allowed.join(', ')}` }
 }
 
-function lost ({ comparison, losses }: Facts, reportedLoss: boolean): Check {
-  if (!reportedLoss) return none('lost', comparison.missing)
-  const { lost, reported } = losses
+function lost (facts: Facts, reportedLoss: boolean): Check {
+  if (!reportedLoss) return none('lost', lostOf(facts))
+  const { comparison, losses: { lost, reported } } = facts
   return {
     name: 'lost',
     // two ways of counting, one by rows and one by ranges, must agree as well

@@ -32,6 +32,7 @@ export async function collect (setup: Setup, course: Course): Promise<Facts> {
     receipts,
     counters,
     quarantined: await quarantinedByReason(database),
+    unreadable: await unreadableIn(database),
     losses: await lossesIn(setup),
     streams: await withRedis(setup.redis.url, readStreams),
     deaths: keeper.deaths,
@@ -50,6 +51,11 @@ async function versionsOf ({ database, redis }: Setup): Promise<Record<string, s
 async function quarantinedByReason (database: Database): Promise<Record<string, number>> {
   const { rows } = await database.query<{ reason: string, count: string }>('SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason')
   return Object.fromEntries(rows.map(({ reason, count }) => [reason, Number(count)]))
+}
+
+async function unreadableIn (database: Database): Promise<number> {
+  const { rows: [row] } = await database.query<{ count: string }>('SELECT count(*) FROM quarantine WHERE boot IS NULL OR seq IS NULL')
+  return Number(row?.count ?? 0)
 }
 
 async function lossesIn ({ database, devices }: Setup): Promise<Losses> {

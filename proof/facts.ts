@@ -65,6 +65,8 @@ export interface Facts {
   readonly receipts: number
   /** Messages in quarantine, by reason. */
   readonly quarantined: Readonly<Record<string, number>>
+  /** Of these, messages whose header nobody has read: they have their bytes and a reason, but no identity to compare by. */
+  readonly unreadable: number
   readonly losses: Losses
   readonly streams: readonly StreamFacts[]
   /** Null when a broker or worker was started anew: its counters began again at 0. */
@@ -81,4 +83,9 @@ export interface Facts {
   readonly measured: Readonly<Record<string, number>>
   /** What a scenario saw beyond these, in a sentence each. */
   readonly notes: readonly string[]
+}
+
+/** Acknowledged, neither stored nor in quarantine. One in quarantine without a header is the missing one of its number. */
+export function lostOf ({ comparison, unreadable }: Pick<Facts, 'comparison' | 'unreadable'>): number {
+  return Math.max(0, comparison.missing - unreadable)
 }

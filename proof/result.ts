@@ -1,6 +1,6 @@
 // What comes out of one scenario, as it stands in the JSON file. Pure.
 import { type Check, peakBytes } from './check.ts'
-import { type Facts } from './facts.ts'
+import { type Facts, lostOf } from './facts.ts'
 import { type Scenario } from './scenario.ts'
 import { verdictOf } from './verdict.ts'
 
@@ -45,7 +45,7 @@ export function figuresOf ({ facts }: ScenarioReport): Figures | null {
   const { devices, comparison, balance, quarantined, rest, memory } = facts
   return {
     acknowledged: devices.acknowledged,
-    lost: comparison.missing,
+    lost: lostOf(facts),
     doubled: comparison.duplicates + balance.rowsBeyond,
     unexpected: comparison.unexpected,
     recovered: devices.recovered,

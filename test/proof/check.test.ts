@@ -68,6 +68,13 @@ test('quarantine and deaths are allowed by name', async (t) => {
   t.strictSame(redOf({ deaths: { 'worker-2': 3, redis: 1 } }, { deaths: ['worker'] }), ['deaths'])
 })
 
+test('a message in quarantine whose header nobody read is not lost, but hides no other', async (t) => {
+  const allow = { quarantine: ['poison'] }
+  const poisoned = { quarantined: { poison: 1 }, unreadable: 1, receipts: 999, counters: null }
+  t.strictSame(redOf({ ...poisoned, comparison: comparison({ missing: 1 }) }, allow), [])
+  t.strictSame(redOf({ ...poisoned, receipts: 998, comparison: comparison({ missing: 2 }) }, allow), ['lost'])
+})
+
 test('where nothing is read or written twice, counters agree to the message', async (t) => {
   const allow = { exactCounters: true }
   t.strictSame(redOf({}, allow), [])

@@ -10,6 +10,7 @@ export function goodFacts (changes: Partial<Facts> = {}): Facts {
     balance: { rowsMissing: 0, rowsBeyond: 0 },
     receipts: 1_000,
     quarantined: {},
+    unreadable: 0,
     losses: { lost: 0, reported: 0, unreported: [] },
     streams: [{ partition: 0, pending: 0, unread: 0, length: 3 }, { partition: 1, pending: 0, unread: 0, length: 0 }],
     counters: { received: 1_012, refused: 0, stored: 1_000, duplicate: 12, quarantined: 0 },
