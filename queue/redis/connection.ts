@@ -39,7 +39,9 @@ export class Connection {
       protocol: 2,
       disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2
       enableOfflineQueue: false,
-      autoResubscribe: false, // ioredis would do so without hearing of a failure; who listens subscribes at each connection
+      // whoever listens subscribes at every `onReady`; nobody would hear the end of ioredis's own attempt, and a rejection
+      // that nobody hears ends the process
+      autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: null,
       commandTimeout: timeoutMs,
