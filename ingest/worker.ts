@@ -1,6 +1,7 @@
 // The ingest worker: takes batches from the queue, prepares and writes them, and resolves the queue's handler once a batch is
 // durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
 // order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
+import { onAbort } from '../runtime/abort.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
 import { type Batch, type QueueReader } from '../queue/queue.ts'
 import { newProgress, type PreparedBatch } from './batch.ts'
@@ -105,13 +106,11 @@ class IngestWorker implements Worker {
   }
 
   async close (signal?: AbortSignal): Promise<void> {
-    const stopNow = (): void => { this.#hard.abort() }
-    if (signal?.aborted === true) stopNow()
-    else signal?.addEventListener('abort', stopNow, { once: true })
+    const forget = onAbort(signal, () => { this.#hard.abort() })
     try {
       await this.#consuming
     } finally {
-      signal?.removeEventListener('abort', stopNow)
+      forget()
       // nothing is handed out any more: whatever still waits for the database waits in vain
       this.#hard.abort()
       this.#counters.close()

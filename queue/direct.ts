@@ -4,12 +4,14 @@
 // When a batch goes: it is full (rows, bytes), its oldest message is old enough (age), or the worker has nothing to do
 // and one whole turn of the event loop brought no further message (idle): then nothing is on its way and waiting would
 // only add latency. A killed process loses only what nobody was told is stored.
+import { onAbort } from '../runtime/abort.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type BatchHandler, type BatchTrigger, type Envelope, type Queue, type QueueDepth } from './queue.ts'
 import { defaultQueueLimits, type QueueLimits } from './limits.ts'
 import { Held } from './held.ts'
 import { QueueCounters } from './counters.ts'
+import { settle } from './settle.ts'
 
 interface Consumer {
   readonly handler: BatchHandler
@@ -75,13 +77,11 @@ class DirectQueue implements Queue {
   close (signal?: AbortSignal): Promise<void> {
     this.#closed = true
     return new Promise((resolve) => {
-      const stopNow = (): void => { this.#abandon() }
+      const forget = onAbort(signal, () => { this.#abandon() })
       this.#whenEmpty.push(() => {
-        signal?.removeEventListener('abort', stopNow)
+        forget()
         resolve()
       })
-      if (signal?.aborted === true) stopNow()
-      else signal?.addEventListener('abort', stopNow, { once: true })
       this.#pump()
       this.#finishWhenEmpty()
     })
@@ -157,7 +157,7 @@ class DirectQueue implements Queue {
 
   #refuse (envelope: Envelope, error: PulsegateError): void {
     this.#counters.refused(error.code)
-    this.#call(envelope, error)
+    settle(envelope, error, this.#log)
   }
 
   #settle (batch: HandedOut, error: Error | null): void {
@@ -166,16 +166,7 @@ class DirectQueue implements Queue {
     this.#messages -= batch.envelopes.length
     this.#bytes -= batch.bytes
     this.#counters.settled(batch.envelopes.length, error === null)
-    for (const envelope of batch.envelopes) this.#call(envelope, error)
-  }
-
-  // one acknowledgement that throws must not keep the others from going out
-  #call (envelope: Envelope, error: Error | null): void {
-    try {
-      envelope.settle(error)
-    } catch (fault) {
-      this.#log.error({ err: fault, device: envelope.publisher }, 'settling a message threw')
-    }
+    for (const envelope of batch.envelopes) settle(envelope, error, this.#log)
   }
 
   #abandon (): void {

@@ -5,6 +5,7 @@
 //
 // Promise: every release runs, even when one before it fails or hangs: after `graceMs` the hard signal aborts, and a
 // release that ignores even that is left behind after `abandonAfterMs`.
+import { setMaxListeners } from 'node:events'
 import { type Logger } from './observability.ts'
 import { sleep } from './retry.ts'
 
@@ -31,6 +32,7 @@ export class Lifecycle {
 
   constructor ({ log, graceMs = 25_000, abandonAfterMs = 3_000 }: LifecycleOptions) {
     this.#log = log
+    setMaxListeners(0, this.#soft.signal, this.#hard.signal) // everything that waits for anything listens to them
     this.#graceMs = graceMs
     this.#abandonAfterMs = abandonAfterMs
   }

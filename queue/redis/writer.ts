@@ -12,6 +12,7 @@ import { type BreakerState } from '../../runtime/breaker.ts'
 import { type QueueLimits } from '../limits.ts'
 import { type Envelope, type QueueDepth, type QueueWriter } from '../queue.ts'
 import { QueueCounters } from '../counters.ts'
+import { settle } from '../settle.ts'
 import { Allowance } from './allowance.ts'
 import { type Connection } from './connection.ts'
 import { encodeEntry } from './entry.ts'
@@ -153,22 +154,13 @@ export class RedisWriter implements QueueWriter {
     this.#messages -= envelopes.length
     this.#bytes -= bytes
     this.#counters.settled(envelopes.length, error === null)
-    for (const envelope of envelopes) this.#call(envelope, error)
+    for (const envelope of envelopes) settle(envelope, error, this.#log)
     this.#finishWhenEmpty()
   }
 
   #refuse (envelope: Envelope, error: PulsegateError): void {
     this.#counters.refused(error.code)
-    this.#call(envelope, error)
-  }
-
-  // one acknowledgement that throws must not keep the others from going out
-  #call (envelope: Envelope, error: Error | null): void {
-    try {
-      envelope.settle(error)
-    } catch (fault) {
-      this.#log.error({ err: fault, device: envelope.publisher }, 'settling a message threw')
-    }
+    settle(envelope, error, this.#log)
   }
 
   /** What is on its way settles itself as soon as the signal reaches it. */
