@@ -25,7 +25,7 @@ export async function serveIngest (options: IngestProcessOptions, context: Serve
   log.info({ edition, applied }, 'database ready')
   const owner = openOne(options.databaseUrl, 'pulsegate', undefined, { ...options, poolSize: 2 }, context)
   const maintenance = startMaintenance({ database: owner, retentionDays: retentionDays(options.retentionMs), observability })
-  lifecycle.onClose('maintenance', () => maintenance.close())
+  lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
   const heartbeat = startHeartbeat(owner)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
 

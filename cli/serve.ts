@@ -87,7 +87,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const database = open('pulsegate')
   const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability })
-  lifecycle.onClose('maintenance', () => maintenance.close())
+  lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
   const authority = await ensureDevelopmentAuthority(options.certs ?? join(options.data, 'certs'), options.serverNames)
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')

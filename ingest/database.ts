@@ -2,7 +2,7 @@
 // a statement, a lock, an idle transaction, a dead network. Promises that a transaction that resolves has committed (the
 // COMMIT's own tag is checked), and that a client which saw any error never goes back to the pool.
 import pg from 'pg'
-import { onAbort } from '../runtime/abort.ts'
+import { onAbort, orAborted } from '../runtime/abort.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { detectEdition, type Edition } from './edition.ts'
@@ -134,12 +134,12 @@ class PooledDatabase implements Database {
   }
 
   async close (hard?: AbortSignal): Promise<void> {
+    const ended = this.#pool.end()
+    if (hard === undefined) return ended
     const forget = onAbort(hard, () => { for (const client of this.#clients) cut(client) })
-    try {
-      await this.#pool.end()
-    } finally {
-      forget()
-    }
+    // a connection that is just being made cannot be cut; it ends by its own deadline
+    await orAborted(ended, hard).catch(() => {})
+    forget()
   }
 }
 

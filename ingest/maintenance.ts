@@ -2,6 +2,7 @@
 // retention, and the count of what is in quarantine. The work itself is in SQL functions (schemas/sql/0004) with their owner's rights and under advisory locks, so
 // any number of workers may run this. A failure is logged and tried again at the next turn; it never reaches the hot path.
 import { setTimeout as delay } from 'node:timers/promises'
+import { orAborted } from '../runtime/abort.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { type Database } from './database.ts'
 import { createQuarantineGauge } from './quarantine-gauge.ts'
@@ -27,8 +28,8 @@ export interface Maintenance {
   retain (): Promise<number>
   /** Counts what is in quarantine, for the gauge; gives the sum. */
   countQuarantine (): Promise<number>
-  /** Ends the timers and waits for the step that is running. */
-  close (): Promise<void>
+  /** Ends the timers and waits for the step that is running, at most until `hard` aborts. */
+  close (hard?: AbortSignal): Promise<void>
 }
 
 // one call stays far below the statement timeout: 200 batches of 1,000 devices are some seconds of work
@@ -92,9 +93,9 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     rollUp: () => inTurn(rollUp),
     retain: () => inTurn(retain),
     countQuarantine: () => inTurn(quarantine.refresh),
-    async close () {
+    async close (hard) {
       stopping.abort()
-      await Promise.all(loops)
+      await (hard === undefined ? Promise.all(loops) : orAborted(Promise.all(loops), hard).catch(() => {}))
       quarantine.close()
     }
   }

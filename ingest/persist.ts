@@ -2,6 +2,7 @@
 // circuit breaker for all of the worker, with full jitter; an error that only a person can mend (a missing right, a missing
 // table) is tried again slowly, so that mending it is enough. Takes a piece of work, promises its result, and says in the meantime
 // why the worker is not ready.
+import { orAborted } from '../runtime/abort.ts'
 import { Breaker, type BreakerState } from '../runtime/breaker.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { backoffMs, sleep } from '../runtime/retry.ts'
@@ -36,12 +37,13 @@ export class Persist {
     for (let attempt = 0; ; attempt++) {
       await this.#wait(this.#breaker.waitForTurn(this.#signal))
       try {
-        const result = await work()
+        const result = await orAborted(work(), this.#signal)
         this.#breaker.succeeded()
         this.#recovered()
         return result
       } catch (error) {
         this.#breaker.failed()
+        if (this.#signal.aborted) throw stopped(error)
         this.#failed(error)
         const waitMs = classify(error) === 'transient' ? backoffMs({ ...backoff, attempt }) : stoppedRetryMs
         // the breaker waits by itself once it is open
@@ -55,7 +57,7 @@ export class Persist {
       await waiting
     } catch (error) {
       if (!this.#signal.aborted) throw error
-      throw new PulsegateError('QUEUE_CLOSED', 'the process stopped before the batch was stored', { cause: error })
+      throw stopped(error)
     }
   }
 
@@ -75,4 +77,8 @@ export class Persist {
     this.#log.info({ fault: this.#fault }, 'storing again')
     this.#fault = null
   }
+}
+
+function stopped (cause: unknown): PulsegateError {
+  return new PulsegateError('QUEUE_CLOSED', 'the process stopped before the batch was stored', { cause })
 }

@@ -1,7 +1,7 @@
 // The ingest worker: takes batches from the queue, prepares and writes them, and resolves the queue's handler once a batch is
 // durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
 // order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
-import { onAbort } from '../runtime/abort.ts'
+import { onAbort, orAborted } from '../runtime/abort.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
 import { type Batch, type QueueReader } from '../queue/queue.ts'
 import { newProgress, type PreparedBatch } from './batch.ts'
@@ -54,6 +54,7 @@ export interface Worker {
 
 // One batch with the database, one being prepared. More would only queue up behind the single writer.
 const concurrency = 2
+const lastWordsMs = 5_000
 // A commit takes milliseconds. Beyond this the database is not doing its work, whatever it answers to a ping.
 const slowAfterMs = 10_000
 
@@ -115,7 +116,8 @@ class IngestWorker implements Worker {
       this.#hard.abort()
       this.#counters.close()
     }
-    await this.#lastSeen.write()
+    // a kindness, and not at the price of the grace period
+    await orAborted(this.#lastSeen.write(), signal ?? AbortSignal.timeout(lastWordsMs)).catch(() => {})
   }
 
   #slow (): string | null {

@@ -86,6 +86,27 @@ test('PUBACK means fsynced in Redis: it comes although the database is away, and
   t.strictSame([broker.lastEnd?.code, ingest.lastEnd?.code], [0, 0], 'SIGTERM ends both in order')
 })
 
+test('SIGTERM while the database stands still: within the grace period, in order, and nothing is lost by it', { ...needsServices, timeout: 180_000 }, async (t) => {
+  const pki = await createPki(t)
+  const [redis, server] = await Promise.all([temporaryRedis(t), ownServer(t)])
+  const { ingest, url } = await startHalves(t, pki, { DATABASE_URL: server.url, REDIS_URL: redis.url, PULSEGATE_REDIS_NAMESPACE: redis.namespace, PULSEGATE_GRACE: '1s' })
+  const { id, key, cert } = await pki.device()
+  const device = await connectDevice(url, id, pki.ca, { keyPem: key, certPem: cert })
+  t.teardown(() => device.end())
+  await device.publish(telemetry(0))
+  const reader = openDatabase(server.url, { applicationName: 'test reader', poolSize: 1 })
+  t.teardown(() => reader.close())
+  const count = async (): Promise<number> => Number((await reader.query('SELECT count(*) FROM receipt')).rows[0]?.['count'])
+  await eventually(t, 'the first is stored', async () => await count() === 1)
+  await server.freeze()
+  for (let seq = 1; seq < 5; seq++) await device.publish(telemetry(seq))
+  await ingest.stop() // SIGKILL would follow, and show as its signal
+  t.match(ingest.lastEnd, { code: 0, signal: null })
+  await server.thaw()
+  await ingest.start()
+  await eventually(t, 'the others are stored by the next process', async () => await count() === 5)
+})
+
 test('a device that comes to another broker leaves the first; a suspended one leaves both', { ...needsServices, timeout: 120_000 }, async (t) => {
   const pki = await createPki(t)
   const [redis, { url: databaseUrl }] = await Promise.all([temporaryRedis(t), temporaryDatabase(t)])
