@@ -1,6 +1,7 @@
 // Promise 3: what cannot be stored as data is kept with its bytes and a reason, and acknowledged, so that it is not sent for
 // ever; and one bad message costs its neighbours nothing.
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { test } from 'tap'
 import { birth, heartRate, telemetry } from '../fixtures/mqtt-device.ts'
 import { type Running, startPulsegate } from '../fixtures/pulsegate.ts'
@@ -46,13 +47,15 @@ test('a relay that is not paired, not known or not active never makes a row', as
 
 test('a device that is suspended while connected stores nothing more', async (t) => {
   const running = await startPulsegate(t)
-  const device = await running.connect()
+  const identity = await running.pki.device()
+  const device = await running.connect(identity)
   await device.publish(telemetry(0))
+  const ended = once(device.client, 'close')
   await running.service.registry.setState(device.id, 'suspended')
-  await new Promise((resolve) => setTimeout(resolve, 1_500)) // the worker sees a change of state within a second
-  const payload = telemetry(1)
-  await device.publish(payload)
-  t.match(await reasonOf(running, device.id, payload), /not-active/)
+  await ended
+  await t.rejects(running.connect(identity), 'nor may it come back')
+  const { rows } = await running.reader.query<{ messages: string }>('SELECT count(*) AS messages FROM receipt')
+  t.match(rows, [{ messages: '1' }])
 })
 
 test('a clock that is ahead, and readings older than what is kept', async (t) => {
