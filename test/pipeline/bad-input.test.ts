@@ -1,7 +1,6 @@
 // Promise 3: what cannot be stored as data is kept with its bytes and a reason, and acknowledged, so that it is not sent for
 // ever; and one bad message costs its neighbours nothing.
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { test } from 'tap'
 import { birth, heartRate, telemetry } from '../fixtures/mqtt-device.ts'
 import { type Running, startPulsegate } from '../fixtures/pulsegate.ts'
@@ -50,7 +49,7 @@ test('a device that is suspended while connected stores nothing more', async (t)
   const identity = await running.pki.device()
   const device = await running.connect(identity)
   await device.publish(telemetry(0))
-  const ended = once(device.client, 'close')
+  const ended = new Promise<void>((resolve) => { device.client.once('close', () => { resolve() }) })
   await running.service.registry.setState(device.id, 'suspended')
   await ended
   await t.rejects(running.connect(identity), 'nor may it come back')
