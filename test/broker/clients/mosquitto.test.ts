@@ -40,7 +40,10 @@ test('mosquitto_pub publishes, at QoS 0 and 1, one message and many; mosquitto_s
   await eventually(() => broker.stats().sessions === 1)
   for (const text of ['first', 'second']) {
     let sent = false // the subscription comes a moment after the session
-    while (!sent) sent = await broker.command(device.id, Buffer.from(text)).then(() => true, () => false)
+    while (!sent) {
+      sent = await broker.command(device.id, Buffer.from(text)).then(() => true, () => false)
+      await new Promise((resolve) => setTimeout(resolve, 5)) // or nothing would ever be read, the subscription either
+    }
   }
   t.equal((await listening).output, 'first\nsecond\n')
   const refused = await run('mosquitto_pub', ['-t', 'v1/other/telemetry', '-q', '1', '-m', 'x', '--repeat', '1'])
