@@ -83,8 +83,6 @@ export class RedisReader implements QueueReader, PartitionHost {
 
   get consuming (): boolean { return this.#consuming !== null }
 
-  get worker (): string { return this.#holdings.worker }
-
   consume (handler: BatchHandler, options: { concurrency?: number } = {}): Promise<void> {
     if (this.#consuming !== null) return Promise.reject(new Error('this queue has a consumer already'))
     const { reader, admin, wake } = this.#options.connections

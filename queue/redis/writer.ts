@@ -8,7 +8,6 @@ import { onAbort } from '../../runtime/abort.ts'
 import { failPoints } from '../../runtime/fail-points.ts'
 import { type Logger, type Observability } from '../../runtime/observability.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
-import { type BreakerState } from '../../runtime/breaker.ts'
 import { type QueueLimits } from '../limits.ts'
 import { type Envelope, type QueueDepth, type QueueWriter } from '../queue.ts'
 import { QueueCounters } from '../counters.ts'
@@ -64,8 +63,6 @@ export class RedisWriter implements QueueWriter {
   }
 
   get depth (): QueueDepth { return { messages: this.#messages, bytes: this.#bytes } }
-
-  get breaker (): BreakerState { return this.#options.gate.breaker }
 
   accept (envelope: Envelope): void {
     if (this.#closed) return this.#refuse(envelope, new PulsegateError('QUEUE_CLOSED', 'the queue is closed'))
