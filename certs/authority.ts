@@ -7,11 +7,11 @@ import { stat } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
 import { authorityPaths, deviceFiles, isMissing, readKey, readRequired, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { createAuthorityFiles, issuedEntry } from './init.ts'
-import { appendJournal, readJournal, type CertificateRecord, type RevocationReason } from './journal.ts'
+import { appendJournal, readJournal, type CertificateRecord, type RevocationReason, type Role } from './journal.ts'
 import { checkDays, checkDeviceId, deviceExtensions, lifeDays, serverExtensions, validity } from './profile.ts'
 import { publicKeyOfRequest } from './request.ts'
 import { find, selectRevocable, writeLists, type CrlReport } from './revocation.ts'
-import { createKeyPair, privateKeyPem, signCertificate, signerOf, type Signer } from './signing.ts'
+import { createKeyPair, privateKeyPem, signCertificate, signerOf, type Extension, type Signer } from './signing.ts'
 
 export interface IssuedCertificate {
   readonly serial: string
@@ -149,6 +149,15 @@ export class Authority {
     await writeKey(this.paths.serverKey, privateKeyPem(keys.privateKey), { overwrite: true })
     await writePublic(this.paths.serverCertificate, issued.chainPem)
     return { ...issued, keyFile: this.paths.serverKey, certFile: this.paths.serverCertificate }
+  }
+
+  /** Signs a certificate of another kind (operators.ts) and notes it in the journal. */
+  async signOther (fields: { readonly role: Role, readonly name: string, readonly publicKey: KeyObject, readonly extensions: readonly Extension[] }, options: LifeOptions = {}): Promise<IssuedCertificate> {
+    const { role, name, publicKey, extensions } = fields
+    const life = this.#life(checkDays(options.days ?? lifeDays.device))
+    const { serial, pem } = signCertificate({ commonName: name, publicKey, ...life, extensions }, this.#signer)
+    await appendJournal(this.paths.journal, [issuedEntry(serial, role, [name], life, Date.now())])
+    return this.#issued(serial, pem, life.notAfterMs)
   }
 
   /** Signs the public key of a PKCS #10 request for `id`; everything else in it is ignored. Writes nothing but the journal. */

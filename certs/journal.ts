@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
 import { isMissing, readRequired } from './files.ts'
 
-export type Role = 'root' | 'issuing' | 'device' | 'server'
+export type Role = 'root' | 'issuing' | 'device' | 'server' | 'operator'
 
 /** RFC 5280, 5.3.1; without those that mean "not for good": a device is suspended in the registry instead. */
 export const revocationReasons = [
@@ -20,7 +20,7 @@ export interface Issued {
   readonly at: string
   readonly serial: string
   readonly role: Role
-  /** Device id, or the server's names, or nothing for a CA. */
+  /** Device id, the server's names, the operator's name, or nothing for a CA. */
   readonly names: readonly string[]
   readonly notBefore: string
   readonly notAfter: string

@@ -58,7 +58,7 @@ async function writeFromJournal (paths: AuthorityPaths, signers: { issuing: Sign
   const records = await readJournal(paths.journal)
   const issuing: ListReport = { path: paths.issuingCrl, state: 'written', nextUpdate: after(now, lifeDays.issuingCrl) }
   await writePublic(paths.issuingCrl, signCrl({
-    entries: entriesOf(records, ['device', 'server'], now), thisUpdate: now, nextUpdate: issuing.nextUpdate, covers: 'user'
+    entries: entriesOf(records, ['device', 'server', 'operator'], now), thisUpdate: now, nextUpdate: issuing.nextUpdate, covers: 'user'
   }, signers.issuing))
   const root = signers.root === null ? await keptList(paths.rootCrl) : await writeRootList(paths.rootCrl, records, now, signers.root)
   await syncDirectory(dirname(paths.issuingCrl))

@@ -9,20 +9,19 @@ import { isMissing } from '../certs/files.ts'
 import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { isDeviceId, lifeDays } from '../certs/profile.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { operatorCommand } from './certs-operator.ts'
 import { descriptionText, listReportText, recordsText, stateOf, untilText } from './certs-text.ts'
+import { type Print, printer } from './text.ts'
 
-interface CommonOptions { readonly dir: string, readonly json?: boolean }
+interface CommonOptions { readonly dir: string, readonly json?: true }
 interface DaysOptions extends CommonOptions { readonly days?: number }
 interface RootOptions extends CommonOptions { readonly rootDir?: string }
 
-/** Prints `data` with --json, else `text`. */
-type Print = (options: CommonOptions, data: unknown, text: string) => void
-
 /** `write` is where the output goes: standard output, unless a test listens. */
 export function certsCommand (write: (text: string) => void = (text) => { process.stdout.write(text) }): Command {
-  const print: Print = (options, data, text) => { write(options.json === true ? `${JSON.stringify(data)}\n` : text) }
+  const print = printer(write)
   const certs = new Command('certs').description('issue, sign and revoke the certificates of devices and of the broker')
-  for (const make of [init, issue, sign, list, show, revoke, crl, server]) certs.addCommand(make(print))
+  for (const make of [init, issue, sign, list, show, revoke, crl, server, operatorCommand]) certs.addCommand(make(print))
   return certs.addHelpText('after', `
 The root key signs once and can then be taken away: make the authority with --root-dir on a medium you unplug.
 More in docs/certificates.md.`)

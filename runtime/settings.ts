@@ -77,6 +77,8 @@ export const settings = {
   },
   healthHost: { type: 'string', default: '127.0.0.1', description: 'Private address of /healthz, /readyz and /metrics (no authentication).' },
   healthPort: { ...port, default: 9_464, description: 'Its port; 0 takes a free one.' },
+  adminHost: { type: 'string', default: '127.0.0.1', description: 'Address of administration over HTTPS with an operator\'s certificate.' },
+  adminPort: { ...port, description: 'Its port; 0 takes a free one. Without it there is no administration address.' },
   logLevel: {
     type: 'string',
     enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

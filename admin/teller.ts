@@ -1,0 +1,37 @@
+// Writes down who asked the administration address for what, and how it ended. Never a body: a command may hold a patient's data.
+import { type AuditEvent, type AuditLog } from '../runtime/audit.ts'
+import { type Answer } from './answer.ts'
+import { type Operator } from './operator.ts'
+import { type AdminRoute } from './routes.ts'
+
+export interface Teller {
+  refused (reason: string, path: string, route?: AdminRoute, params?: Record<string, string>): void
+  /** Rejects when it cannot be written down; then nothing may be done. */
+  begun (route: AdminRoute, params: Record<string, string>): Promise<void>
+  failed (route: AdminRoute, params: Record<string, string>, answer: Answer): void
+}
+
+export function teller (audit: AuditLog, operator: Operator | null, address: string | undefined, requestId: string, method: string): Teller {
+  const agent = {
+    id: operator?.name ?? 'unknown',
+    role: 'operator' as const,
+    ...(address !== undefined && { address }),
+    ...(operator && { certificateSerial: operator.serial, certificateIssuer: operator.issuer })
+  }
+  const event = (outcome: AuditEvent['outcome'], path: string, reason?: string, route?: AdminRoute, params: Record<string, string> = {}): AuditEvent => ({
+    type: 'admin',
+    subtype: 'request',
+    action: route?.action ?? 'E',
+    outcome,
+    agent,
+    requestId,
+    ...(reason !== undefined && { reason }),
+    ...(route && { entity: route.entity(params) }),
+    detail: { method, route: path, role: operator?.role ?? null }
+  })
+  return {
+    refused (reason, path, route, params) { audit.record(event('serious-failure', path === '(unknown)' || route ? path : '(not looked at)', reason, route, params)) },
+    begun: (route, params) => audit.recordNow(event('success', route.path, undefined, route, params)),
+    failed (route, params, answer) { audit.record(event('minor-failure', route.path, answer.code, route, params)) }
+  }
+}

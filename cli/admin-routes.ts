@@ -1,0 +1,61 @@
+// What can be asked of a running Pulsegate: its state, its devices, ending a session, a command. Composed here because it joins broker
+// and registry; admin/ knows neither.
+import { textFields } from '../admin/body.ts'
+import { type AdminRequest, type AdminRoute, BadRequest } from '../admin/routes.ts'
+import { type Broker } from '../broker/broker.ts'
+import { type DeviceRegistry } from '../ingest/registry.ts'
+import { type AuditEntity } from '../runtime/audit.ts'
+import { deviceStates, isDeviceId } from '../schemas/device.ts'
+
+const process: AuditEntity = { type: 'process', id: 'broker' }
+const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
+
+export function adminRoutes ({ broker, registry }: { readonly broker: Broker, readonly registry: DeviceRegistry }): AdminRoute[] {
+  return [
+    { method: 'GET', path: '/v1/whoami', right: 'status:read', action: 'R', entity: () => process, handle: async ({ operator: { name, role } }) => ({ name, role }) },
+    { method: 'GET', path: '/v1/status', right: 'status:read', action: 'R', entity: () => process, handle: async () => broker.stats() },
+    { method: 'GET', path: '/v1/devices', right: 'devices:read', action: 'R', entity: () => ({ type: 'device', id: '*' }), handle: async () => ({ devices: await registry.list() }) },
+    {
+      method: 'POST',
+      path: '/v1/devices/:id/state',
+      right: 'devices:change',
+      action: 'U',
+      entity: device,
+      async handle (request) {
+        const id = deviceId(request)
+        const { state } = textFields(request.body, ['state'])
+        const next = deviceStates.find((name) => name === state)
+        if (next === undefined) throw new BadRequest(`"state" must be one of ${deviceStates.join(', ')}`)
+        await registry.setState(id, next)
+        return { id, state: next }
+      }
+    },
+    {
+      method: 'POST',
+      path: '/v1/devices/:id/disconnect',
+      right: 'sessions:end',
+      action: 'E',
+      entity: device,
+      handle: async (request) => ({ id: deviceId(request), ended: broker.disconnect(deviceId(request), `by ${request.operator.name}`) })
+    },
+    {
+      method: 'POST',
+      path: '/v1/devices/:id/command',
+      right: 'commands:send',
+      action: 'E',
+      entity: device,
+      async handle (request) {
+        const id = deviceId(request)
+        const { hex } = textFields(request.body, ['hex'])
+        if (hex === undefined || !/^([0-9a-fA-F]{2})+$/.test(hex)) throw new BadRequest('"hex" must be the bytes of the command in hexadecimal')
+        await broker.command(id, Buffer.from(hex, 'hex'))
+        return { id, handed: true }
+      }
+    }
+  ]
+}
+
+function deviceId ({ params: { id = '' } }: AdminRequest): string {
+  if (isDeviceId(id)) return id
+  throw new BadRequest('a device id is a lower-case UUID')
+}
