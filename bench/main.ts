@@ -12,6 +12,7 @@ import { benchIngest } from './ingest.ts'
 import { outcome, tableText, targetText, type Measurement } from './outcome.ts'
 import { resultsDirectory } from './places.ts'
 import { writeReport } from './report.ts'
+import { benchRevocation } from './revocation.ts'
 import { benchStreams } from './streams.ts'
 
 type Bench = (options: BenchOptions, onRun: (text: string) => void) => Promise<Measurement>
@@ -21,7 +22,8 @@ const benches: Readonly<Record<Exclude<Command, 'report'>, Bench>> = {
   accept: benchAccept,
   connections: benchConnections,
   'end-to-end': benchEndToEnd,
-  streams: benchStreams
+  streams: benchStreams,
+  revocation: benchRevocation
 }
 
 const print = (text: string): boolean => process.stdout.write(`${text}\n`)

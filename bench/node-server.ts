@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { Pinned, serverCore } from './pinned.ts'
 
-export type NodeProgram = 'accept' | 'bare-tls' | 'broker' | 'ingest' | 'pulsegate' | 'subscriber' | 'writer'
+export type NodeProgram = 'accept' | 'bare-tls' | 'broker' | 'ingest' | 'pulsegate' | 'revoking' | 'subscriber' | 'writer'
 
 export interface RunningServer {
   readonly process: Pinned
