@@ -65,10 +65,20 @@ export class Drain {
   async #failed (batch: readonly Entry[], error: unknown): Promise<boolean> {
     if (isRowsFault(error)) return this.#bisect(batch, error)
     const { waiting, log, signal } = this.#options
+    if (classify(error) === 'stop') this.#refuse(batch, error)
     waiting.again((entry) => this.#unwanted.has(entry))
     if (this.#failures++ === 0) log.warn({ fault: describeFault(error), waiting: waiting.size }, 'the audit trail cannot be written; events wait')
     await sleep(20 + backoffMs({ ...backoff, attempt: this.#failures }), signal).catch(() => {})
     return false
+  }
+
+  /** A missing right or table does not come by waiting: who waits for a commit is told at once. */
+  #refuse (batch: readonly Entry[], cause: unknown): void {
+    for (const entry of batch) {
+      if (entry.settle === undefined) continue
+      this.#unwanted.add(entry)
+      entry.settle(new PulsegateError('AUDIT_UNAVAILABLE', `the audit trail cannot be written with this login or in this database (${describeFault(cause)}), and this must not happen unrecorded`, { cause }))
+    }
   }
 
   #bisect (batch: readonly Entry[], error: unknown): boolean {
