@@ -36,8 +36,23 @@ test('what is recorded is in the chain, with all its fields, and can be verified
   await log.recordNow(viewed(17, { purpose: 'looking for the cause' }))
   const { rows } = await owner.query('SELECT number::int, recorded, action, reason, purpose, agent, agent_role, agent_address, certificate_issuer, certificate_serial, source_node, source_version, entity_type, entity, entity_tenant, request_id, count::int, detail FROM audit_trail ORDER BY number')
   t.match(rows[0], {
-    number: 1, recorded: new Date(1_700_000_000_123), action: 'E', reason: 'foreign-topic', purpose: 'ünïcode "quoted" \u2028', agent: 'a', agent_role: 'device', agent_address: '::1',
-    certificate_issuer: 'CN=x', certificate_serial: '0A', source_node: 'ward7', source_version: '1.2.3', entity_type: 'topic', entity: 'b', entity_tenant: 'north', request_id: 'r-1', count: 1,
+    number: 1,
+    recorded: new Date(1_700_000_000_123),
+    action: 'E',
+    reason: 'foreign-topic',
+    purpose: 'ünïcode "quoted" \u2028',
+    agent: 'a',
+    agent_role: 'device',
+    agent_address: '::1',
+    certificate_issuer: 'CN=x',
+    certificate_serial: '0A',
+    source_node: 'ward7',
+    source_version: '1.2.3',
+    entity_type: 'topic',
+    entity: 'b',
+    entity_tenant: 'north',
+    request_id: 'r-1',
+    count: 1,
     detail: { n: 1.5, big: 1e21, minus: 0, yes: true, nothing: null, odd: null, 'nul\ufffd': 'half \ufffd pair\ufffd' }
   })
   t.match(rows[1], { number: 2, entity: '17', purpose: 'looking for the cause', detail: null })

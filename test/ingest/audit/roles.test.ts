@@ -18,7 +18,7 @@ async function outcome (database: Database, statement: string): Promise<string> 
   return database.query(statement).then(() => 'yes', (error: unknown) => String((error as { code?: string }).code))
 }
 
-const changes = ["UPDATE audit SET event = '{}'", "UPDATE audit SET number = 7 WHERE number = 1", 'DELETE FROM audit', 'TRUNCATE audit', 'DELETE FROM audit WHERE false',
+const changes = ["UPDATE audit SET event = '{}'", 'UPDATE audit SET number = 7 WHERE number = 1', 'DELETE FROM audit', 'TRUNCATE audit', 'DELETE FROM audit WHERE false',
   "UPDATE audit_head SET key = ''", 'DELETE FROM audit_head', 'TRUNCATE audit_head', 'TRUNCATE audit, audit_head']
 
 test('nobody updates, deletes or truncates: not the ingest role, not a reader, not an auditor, not the owner [C11] [C12]', needsServices, async (t) => {
