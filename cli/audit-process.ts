@@ -34,6 +34,7 @@ export interface ProcessAuditOptions {
 
 // an append takes milliseconds; what does not answer by then is away
 const statementTimeoutMs = 5_000
+const lastWordsMs = 3_000
 
 /** Where key and heads of the audit trail are kept. */
 export function auditDirOf ({ auditDir, data }: { readonly auditDir?: string, readonly data: string }): string {
@@ -61,12 +62,16 @@ export async function openProcessAudit (options: ProcessAuditOptions, context: P
   log.record(await configurationEvent(agent, part, directory, configuration))
   lifecycle.onClose('audit trail', async (hard) => {
     log.record({ ...process, type: 'process', subtype: 'stopped', detail: { why: String(lifecycle.stopping.reason) } })
-    await orAborted(spool.close(), hard).catch(() => {})
-    await log.close(hard)
-    await orAborted(signer.close(), hard).catch(() => {})
+    // a database that does not answer gets some seconds of the grace period, not all of it
+    await Promise.all([log.close(hard), withinReason(spool.close(), hard)])
+    await withinReason(signer.close(), hard)
     forget()
   })
   return log
+}
+
+async function withinReason (work: Promise<void>, hard: AbortSignal): Promise<void> {
+  await orAborted(work, AbortSignal.any([hard, AbortSignal.timeout(lastWordsMs)])).catch(() => {})
 }
 
 function about (agent: AuditAgent, entity: NonNullable<AuditEvent['entity']>): { action: 'E', outcome: 'success', agent: AuditAgent, entity: NonNullable<AuditEvent['entity']> } {

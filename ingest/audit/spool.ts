@@ -79,7 +79,7 @@ async function takeSome (database: Database, folder: string, log: Observability[
     const event = parseSpooled(text)
     if (event === null) {
       log.error({ file }, 'a file in the audit spool is no audit event; it is kept beside, with .bad behind its name')
-      await rename(file, `${file}.bad`)
+      await rename(file, `${file}.bad`).catch(passMissing)
       continue
     }
     events.push(event)
@@ -87,9 +87,12 @@ async function takeSome (database: Database, folder: string, log: Observability[
   }
   if (events.length === 0) return 0
   await append(database, events)
-  for (const file of taken) await unlink(file).catch((error: unknown) => { if (!isMissing(error)) throw error })
+  for (const file of taken) await unlink(file).catch(passMissing)
   return events.length
 }
+
+/** Another process was faster. */
+function passMissing (error: unknown): void { if (!isMissing(error)) throw error }
 
 /** The event in a spool file, ready to be chained; null when it is none. */
 export function parseSpooled (text: string): StampedEvent | null {

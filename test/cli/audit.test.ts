@@ -70,7 +70,7 @@ test('what cannot be recorded is not shown [C10]', needsServices, async (t) => {
   await t.rejects(run(completenessCommand, deviceId(1)), { code: 'AUDIT_UNAVAILABLE' })
 })
 
-test('verify tells a whole trail from one that was changed, by its exit code, and the result is in the trail [C10] [C11]', needsServices, async (t) => {
+test('verify tells a whole trail from one that was changed, by its exit code, and the result is in the trail [C11]', needsServices, async (t) => {
   const { run, trail, folder, owner } = await setUp(t)
   await ensureFolder(folder)
   for (let i = 0; i < 5; i++) await run(quarantineCommand, 'show', '1')

@@ -21,7 +21,7 @@ async function outcome (database: Database, statement: string): Promise<string> 
 const changes = ["UPDATE audit SET event = '{}'", 'UPDATE audit SET number = 7 WHERE number = 1', 'DELETE FROM audit', 'TRUNCATE audit', 'DELETE FROM audit WHERE false',
   "UPDATE audit_head SET key = ''", 'DELETE FROM audit_head', 'TRUNCATE audit_head', 'TRUNCATE audit, audit_head']
 
-test('nobody updates, deletes or truncates: not the ingest role, not a reader, not an auditor, not the owner [C11] [C12]', needsServices, async (t) => {
+test('nobody updates, deletes or truncates: not the ingest role, not a reader, not an auditor, not the owner', needsServices, async (t) => {
   const { url, owner, fill } = await auditBench(t)
   await fill(2)
   for (const statement of changes) t.equal(await outcome(owner, statement), denied, `owner: ${statement}`)
@@ -43,7 +43,7 @@ test('nobody updates, deletes or truncates: not the ingest role, not a reader, n
   t.strictSame((await owner.query('SELECT count(*)::int AS rows FROM audit')).rows, [{ rows: 2 }])
 })
 
-test('the ingest role sees of the trail what appending needs, and nothing of what it says [C12]', needsServices, async (t) => {
+test('the ingest role sees of the trail what appending needs, and nothing of what it says', needsServices, async (t) => {
   const { ingest } = await auditBench(t)
   t.match(await append(ingest, [stamp(viewed(1), { node: 'n', version: 'v' })]), { written: 1 })
   t.equal(await outcome(ingest, 'SELECT number, hash, id FROM audit'), 'yes')
