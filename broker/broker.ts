@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type TLSSocket } from 'node:tls'
 import { type Peers } from '../queue/peers.ts'
 import { type QueueWriter } from '../queue/queue.ts'
+import { type AuditTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type DeviceState } from '../schemas/device.ts'
@@ -44,6 +45,7 @@ export interface BrokerOptions {
   readonly peers?: Peers
   readonly limits?: Partial<Limits>
   readonly observability: Observability
+  readonly audit?: AuditTrail
 }
 
 export interface Broker {

@@ -1,8 +1,11 @@
 // `pulsegate completeness <device>`: what was received of a device and what is missing, boot by boot.
 import { Command, InvalidArgumentError } from 'commander'
 import { type BootCompleteness, completeness } from '../ingest/completeness.ts'
+import { type AuditEvent } from '../runtime/audit.ts'
 import { isDeviceId } from '../schemas/device.ts'
-import { addDatabaseOptions, withDatabase } from './open-database.ts'
+import { operatorAgent, purposeOf } from './actor.ts'
+import { audited } from './audited.ts'
+import { addAuditedOptions, withAudited } from './open-audit.ts'
 import { parseTime, printer, table } from './text.ts'
 
 // enough to see where the gaps are; --json has all of them
@@ -11,7 +14,7 @@ const shownRanges = 5
 /** `write` is where the output goes: standard output, unless a test listens. */
 export function completenessCommand (write: (text: string) => void = (text) => { process.stdout.write(text) }): Command {
   const print = printer(write)
-  return addDatabaseOptions(new Command('completeness'))
+  return addAuditedOptions(new Command('completeness'))
     .description('What was received of a device, what is missing and what is in quarantine, by boot.')
     .argument('<device>', 'device id', parseDevice)
     .option('--from <time>', 'messages from this time on: a time, or how long ago such as 24h', parseTime)
@@ -19,8 +22,9 @@ export function completenessCommand (write: (text: string) => void = (text) => {
     .option('--json', 'print one JSON document')
     .action(async (device: string, options: { from?: number, to?: number, json?: true }, command: Command) => {
       const { from, to } = options
-      const boots = await withDatabase(command, (database) =>
-        completeness(database, device, { ...(from !== undefined && { fromMs: from }), ...(to !== undefined && { toMs: to }) }))
+      const event: AuditEvent = { type: 'data', subtype: 'read', action: 'R', outcome: 'success', agent: operatorAgent(), ...purposeOf(command), entity: { type: 'device', id: device }, detail: { what: 'completeness' } }
+      const boots = await withAudited(command, (database, audit) => audited(audit, event, () =>
+        completeness(database, device, { ...(from !== undefined && { fromMs: from }), ...(to !== undefined && { toMs: to }) })))
       print(options, { device, boots }, boots.length === 0 ? `nothing is known of device ${device} in that time\n` : bootsText(boots))
     })
 }

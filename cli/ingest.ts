@@ -1,15 +1,16 @@
 // `pulsegate ingest`: the ingest worker as a process of its own; any number of them share the partitions in Redis.
 import { Command } from 'commander'
 import { type Config } from '../runtime/settings.ts'
+import { auditDirOf } from './audit-process.ts'
 import { needed } from './needed.ts'
 import { addSettings, configOf } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { serveIngest } from './serve-ingest.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', ...redisSettings.slice(1), 'retentionMs', 'batchMessages', 'batchAgeMs', 'poolSize', 'statementTimeoutMs',
+const settings = ['redisUrl', 'databaseUrl', 'data', 'auditDir', ...redisSettings.slice(1), 'retentionMs', 'batchMessages', 'batchAgeMs', 'poolSize', 'statementTimeoutMs',
   ...serverSettings] as Array<IngestSetting>
-type IngestSetting = 'databaseUrl' | 'retentionMs' | 'batchMessages' | 'batchAgeMs' | 'poolSize' | 'statementTimeoutMs' |
+type IngestSetting = 'databaseUrl' | 'data' | 'auditDir' | 'retentionMs' | 'batchMessages' | 'batchAgeMs' | 'poolSize' | 'statementTimeoutMs' |
   typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
@@ -29,6 +30,7 @@ export function ingestCommand (): Command {
       const options = {
         ...needed('ingest', config),
         redis: config,
+        auditDir: auditDirOf(config),
         retentionMs: config.retentionMs,
         batch: { maxMessages: config.batchMessages, maxAgeMs: config.batchAgeMs },
         poolSize: config.poolSize,

@@ -1,6 +1,7 @@
 // The command tree and the one place where an error becomes an exit code and words for a person.
 import { Command, CommanderError } from 'commander'
 import { describeError, exitCodeOf } from '../runtime/errors.ts'
+import { auditCommand } from './audit.ts'
 import { brokerCommand } from './broker.ts'
 import { certsCommand } from './certs.ts'
 import { completenessCommand } from './completeness.ts'
@@ -30,7 +31,7 @@ export function buildProgram (): Command {
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
   const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
-    migrateCommand, quarantineCommand, completenessCommand, doctorCommand, () => proofCommand()]
+    migrateCommand, quarantineCommand, completenessCommand, () => auditCommand(), doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program
 }

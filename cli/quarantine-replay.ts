@@ -6,12 +6,15 @@ import { type Database } from '../ingest/database.ts'
 import { type PrepareContext } from '../ingest/prepare.ts'
 import { type Selection } from '../ingest/quarantine-filter.ts'
 import { openReplay, type Replay, type ReplayOptions, type ReplayPage } from '../ingest/quarantine-replay.ts'
+import { type AuditEvent, type AuditLog } from '../runtime/audit.ts'
+import { describeError } from '../runtime/errors.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { quietObservability } from '../runtime/observability.ts'
 import { handleSignals } from '../runtime/signals.ts'
 import { wholeNumber } from './arguments.ts'
-import { addDatabaseOptions, withDatabase } from './open-database.ts'
+import { addAuditedOptions, withAudited } from './open-audit.ts'
 import { addSettings, configOf } from './options.ts'
+import { quarantineEvent, selectionDetail } from './quarantine-audit.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
 import { Progress, type ProgressOptions } from './quarantine-progress.ts'
 import { type Ending, summaryText } from './quarantine-summary.ts'
@@ -37,7 +40,7 @@ const stoppedCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 1
 const maxTold = 1_000
 
 export function replayCommand (write: Write, hooks: ReplayHooks): Command {
-  return addSettings(addFilterOptions(addDatabaseOptions(new Command('replay'))), ['retentionMs'])
+  return addSettings(addFilterOptions(addAuditedOptions(new Command('replay'))), ['retentionMs'])
     .description('Send messages through decoding, checks and storing again, with the time of their first receipt.')
     .argument('[id...]', 'numbers from the list', (text, before: number[] = []) => [...before, number(text)])
     .option('--all', 'everything that was not replayed yet')
@@ -58,7 +61,11 @@ Examples:
       const { retentionMs } = configOf(command, ['retentionMs'])
       const { decode } = hooks
       const replayOptions = { retentionMs, dryRun: options.dryRun ?? false, ...(decode && { decode }), ...(options.after !== undefined && { after: options.after }) }
-      process.exitCode = await withDatabase(command, (database) => run(database, selection, replayOptions, { write, json: options.json ?? false }))
+      const tell = (more: NonNullable<AuditEvent['detail']>): AuditEvent => quarantineEvent(command, 'replayed', { ...selectionDetail(selection), dryRun: replayOptions.dryRun, ...more })
+      process.exitCode = await withAudited(command, async (database, audit) => {
+        await audit.recordNow(tell({ phase: 'begun' }))
+        return run(database, selection, replayOptions, { write, json: options.json ?? false, ended: (how, numbers) => recordEnd(audit, tell({ phase: how, ...numbers }), how) })
+      })
     })
 }
 
@@ -70,10 +77,21 @@ function selectionOf (command: Command, ids: readonly number[], options: Flags):
   return ids.length > 0 ? { ids } : { filter: filter ?? {} }
 }
 
-interface Output { readonly write: Write, readonly json: boolean }
+interface Output {
+  readonly write: Write
+  readonly json: boolean
+  /** Told before the summary is. */
+  readonly ended: (how: Ending, numbers: Record<string, number | null>) => Promise<void>
+}
+
+/** What was done is done, and its beginning is in the trail: that its end cannot be recorded is said, and no reason to hide the summary. */
+async function recordEnd (audit: AuditLog, event: AuditEvent, how: Ending): Promise<void> {
+  await audit.recordNow(how === 'failed' ? { ...event, outcome: 'serious-failure', reason: 'failed' } : event)
+    .catch((error: unknown) => { process.stderr.write(`pulsegate: ${describeError(error)}\n`) })
+}
 
 /** Replays to the end or to a signal, tells how it went, gives the exit code. */
-async function run (database: Database, selection: Selection, options: ReplayOptions, { write, json }: Output): Promise<number> {
+async function run (database: Database, selection: Selection, options: ReplayOptions, { write, json, ended }: Output): Promise<number> {
   // what a signal did is told at the end, in words that fit
   const { log } = quietObservability()
   const lifecycle = new Lifecycle({ log })
@@ -87,6 +105,7 @@ async function run (database: Database, selection: Selection, options: ReplayOpt
     const ending = await drive(replay, { progress, results, stopping: lifecycle.stopping }).catch((error: unknown) => error as Error)
     progress.end()
     const how: Ending = typeof ending === 'string' ? ending : 'failed'
+    await ended(how, progress.numbers())
     write(summaryText({ ending: how, progress, results, dryRun: options.dryRun ?? false }, json))
     if (typeof ending !== 'string') throw ending
     if (ending === 'interrupted') return stoppedCodes[String(lifecycle.stopping.reason)] ?? 1
@@ -110,7 +129,7 @@ async function drive (replay: Replay, { progress, results, stopping }: Course): 
 }
 
 /** A program's lines belong to standard output; a person's progress does not mix with the result. */
-function progressOutput ({ write, json }: Output): ProgressOptions {
+function progressOutput ({ write, json }: Pick<Output, 'write' | 'json'>): ProgressOptions {
   if (json) return { mode: 'json', write }
   return { mode: process.stderr.isTTY ? 'terminal' : 'plain', write: (text) => { process.stderr.write(text) } }
 }

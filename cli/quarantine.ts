@@ -2,8 +2,10 @@
 import { Command } from 'commander'
 import { countQuarantine, listQuarantine, showQuarantine } from '../ingest/quarantine.ts'
 import { wholeNumber } from './arguments.ts'
+import { audited } from './audited.ts'
 import { diagnostic } from './cbor-text.ts'
-import { addDatabaseOptions, withDatabase } from './open-database.ts'
+import { addAuditedOptions, withAudited } from './open-audit.ts'
+import { filterDetail, quarantineEvent } from './quarantine-audit.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
 import { type ReplayHooks, replayCommand } from './quarantine-replay.ts'
 import { listText, meaningOf, reasonsText, showText } from './quarantine-text.ts'
@@ -34,7 +36,8 @@ function list (print: Print): Command {
     .action(async (options: ListFlags, command: Command) => {
       const { limit, before, replayed = false } = options
       const filter = filterOf(command, options) ?? {}
-      const entries = await withDatabase(command, (database) => listQuarantine(database, { ...filter, limit, replayed, ...(before !== undefined && { before }) }))
+      const entries = await withAudited(command, (database, audit) => audited(audit, quarantineEvent(command, 'listed', filterDetail(filter)),
+        () => listQuarantine(database, { ...filter, limit, replayed, ...(before !== undefined && { before }) }), ({ length }) => ({ listed: length })))
       print(options, entries, listText(entries, entries.length === limit))
     })
 }
@@ -43,7 +46,7 @@ function reasons (print: Print): Command {
   return addFilterOptions(subcommand('reasons', 'How many messages are in quarantine, by reason.'))
     .action(async (options: ListFlags, command: Command) => {
       const filter = filterOf(command, options)
-      const counts = await withDatabase(command, (database) => countQuarantine(database, filter))
+      const counts = await withAudited(command, (database, audit) => audited(audit, quarantineEvent(command, 'listed', filterDetail({ counts: true, ...filter })), () => countQuarantine(database, filter)))
       print(options, counts.map((entry) => ({ ...entry, meaning: meaningOf(entry.reason) })), reasonsText(counts))
     })
 }
@@ -52,12 +55,13 @@ function show (print: Print): Command {
   return subcommand('show', 'One message with its bytes. They may hold a patient\'s values.')
     .argument('<id>', 'number from the list', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .action(async (id: number, options: { readonly json?: true }, command: Command) => {
-      const entry = await withDatabase(command, (database) => showQuarantine(database, id))
+      // nothing is shown unless the trail has taken that it is
+      const entry = await withAudited(command, (database, audit) => audited(audit, quarantineEvent(command, 'viewed', {}, id), () => showQuarantine(database, id), ({ publisher, reason }) => ({ publisher, reason })))
       const { payload, reason } = entry
       print(options, { ...entry, meaning: meaningOf(reason), payload: payload.toString('hex'), diagnostic: diagnostic(payload) }, showText(entry))
     })
 }
 
 function subcommand (name: string, description: string): Command {
-  return addDatabaseOptions(new Command(name).description(description)).option('--json', 'print one JSON document')
+  return addAuditedOptions(new Command(name).description(description)).option('--json', 'print one JSON document')
 }

@@ -2,10 +2,12 @@
 // somebody else looks after. It starts and goes on while the database is away: devices known from earlier are let in.
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
+import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
+import { openProcessAudit } from './audit-process.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
@@ -16,6 +18,8 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly redisUrl: string
   readonly redis: RedisConfig
   readonly certs: string
+  /** Folder of the audit trail's key and signed heads. */
+  readonly auditDir: string
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
   readonly limits: Partial<Limits>
@@ -26,7 +30,8 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
-  const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
+  const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
+  const registry = createRegistry(database, { enrolment: options.enrolment, audit }, observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   // not a reason to send devices elsewhere: whom it does not know no other broker knows either
@@ -43,7 +48,8 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     registry,
     peers: openPeers(options.redisUrl, options.redis, health, context),
     limits: options.limits,
-    observability
+    observability,
+    audit
   })
   health.register('broker', () => broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   lifecycle.onClose('message path', async (hard) => {

@@ -7,6 +7,7 @@ import { startWorker, type Worker } from '../ingest/worker.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { retry } from '../runtime/retry.ts'
+import { openProcessAudit } from './audit-process.ts'
 import { databaseCheck, type DatabaseSettings, openOne, openRedis, type RedisConfig, retentionDays } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
 
@@ -14,6 +15,8 @@ export interface IngestProcessOptions extends DatabaseSettings {
   readonly databaseUrl: string
   readonly redisUrl: string
   readonly redis: RedisConfig
+  /** Folder of the audit trail's key and signed heads. */
+  readonly auditDir: string
   readonly retentionMs: number
   readonly batch: { readonly maxMessages: number, readonly maxAgeMs: number }
 }
@@ -23,8 +26,9 @@ export async function serveIngest (options: IngestProcessOptions, context: Serve
   const { log, meter } = observability
   const { edition, applied } = await migrateWhenThere(options.databaseUrl, context)
   log.info({ edition, applied }, 'database ready')
+  const audit = await openProcessAudit({ part: 'ingest', databaseUrl: options.databaseUrl, role: 'pulsegate_ingest', directory: options.auditDir, configuration: options, applied }, context)
   const owner = openOne(options.databaseUrl, 'pulsegate', undefined, { ...options, poolSize: 2 }, context)
-  const maintenance = startMaintenance({ database: owner, retentionDays: retentionDays(options.retentionMs), observability })
+  const maintenance = startMaintenance({ database: owner, retentionDays: retentionDays(options.retentionMs), observability, audit })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
   const heartbeat = startHeartbeat(owner)
   lifecycle.onClose('heartbeat', () => heartbeat.close())

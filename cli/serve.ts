@@ -4,6 +4,7 @@
 // Opened in the order of the list below and released the other way round; the path of a message is released in the order
 // that loses nothing: stop reading → flush and commit what was taken → acknowledgements go out → connections end.
 import { join } from 'node:path'
+import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
@@ -18,11 +19,13 @@ import { createDirectQueue } from '../queue/direct.ts'
 import { type QueueLimits } from '../queue/limits.ts'
 import { type Peers } from '../queue/peers.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
+import { type AuditTrail } from '../runtime/audit.ts'
 import { Health } from '../runtime/health.ts'
 import { type HealthServer, startHealthServer } from '../runtime/health-server.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
+import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { watchRegistryFor } from './watch-registry.ts'
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly data: string
   /** Default `<data>/certs`. */
   readonly certs?: string
+  /** Folder of the audit trail's key and signed heads; default `<data>/audit`. */
+  readonly auditDir?: string
   readonly databaseUrl?: string
   /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
   readonly pgBin?: string
@@ -82,18 +87,22 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const { databaseUrl, embedded } = await findDatabase(options, context)
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
+  const health = new Health()
+  const certs = options.certs ?? join(options.data, 'certs')
+  const audit = await openProcessAudit({
+    part: 'up', databaseUrl, role: 'pulsegate_ingest', directory: auditDirOf(options), spools: [auditSpoolFolder(certs)], configuration: options, applied
+  }, { ...context, health })
   const open = (applicationName: string, role?: 'pulsegate_ingest'): Database => openOne(databaseUrl, applicationName, role, options, context)
 
   const database = open('pulsegate')
-  const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
-  const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability })
+  const registry = createRegistry(database, { enrolment: options.enrolment, audit }, observability)
+  const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability, audit })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
-  const authority = await ensureDevelopmentAuthority(options.certs ?? join(options.data, 'certs'), options.serverNames)
+  const authority = await ensureDevelopmentAuthority(certs, options.serverNames)
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
-  const health = new Health()
-  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
+  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health, audit })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
@@ -128,7 +137,7 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
 async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
-  { database, registry, authority: { paths }, health }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health }
+  { database, registry, authority: { paths }, health, audit }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health, audit: AuditTrail }
 ): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
   const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
   const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
@@ -143,7 +152,8 @@ async function openPath (
     registry,
     ...(peers && { peers }),
     limits: options.limits ?? {},
-    observability
+    observability,
+    audit
   })
   lifecycle.onClose('message path', async (hard) => {
     broker.drain()

@@ -3,7 +3,9 @@
 // any number of workers may run this. A failure is logged and tried again at the next turn; it never reaches the hot path.
 import { setTimeout as delay } from 'node:timers/promises'
 import { orAborted } from '../runtime/abort.ts'
+import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { retentionDropped } from './audit/events.ts'
 import { type Database } from './database.ts'
 import { createQuarantineGauge } from './quarantine-gauge.ts'
 
@@ -13,6 +15,8 @@ export interface MaintenanceOptions {
   readonly observability: Observability
   /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650. */
   readonly retentionDays: number
+  /** Told of what retention drops. */
+  readonly audit?: AuditTrail
   /** Rollups are at most this much behind, plus the time they take; default 15,000 ms. */
   readonly rollupEveryMs?: number
   /** Partitions ahead and retention; default one hour. */
@@ -36,7 +40,7 @@ export interface Maintenance {
 const marksPerCall = 200
 
 export function startMaintenance (options: MaintenanceOptions): Maintenance {
-  const { database, observability, retentionDays, rollupEveryMs = 15_000, retainEveryMs = 3_600_000, countEveryMs = 30_000 } = options
+  const { database, observability, retentionDays, audit = silentTrail, rollupEveryMs = 15_000, retainEveryMs = 3_600_000, countEveryMs = 30_000 } = options
   const stopping = new AbortController()
   const { log, meter } = observability
   const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })
@@ -69,6 +73,7 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     const count = rows[0]?.dropped ?? 0
     dropped.add(count)
     if (count > 0) log.info({ dropped: count, retentionDays }, 'old days dropped')
+    if (count > 0) audit.record(retentionDropped(count, retentionDays))
     return count
   }
 

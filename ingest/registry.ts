@@ -5,13 +5,16 @@
 // handful of commits, not a thousand.
 import { type Admission, type DeviceState } from '../schemas/device.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { deviceRegistered } from './audit/events.ts'
 import { type Database } from './database.ts'
 import { sqlStateOf } from './sqlstate.ts'
 
 export interface RegistrySettings {
   /** The state in which an unknown device with a good certificate is registered. */
   readonly enrolment: 'active' | 'pending'
+  readonly audit?: AuditTrail
 }
 
 export interface DeviceRow {
@@ -48,13 +51,15 @@ interface Waiting { readonly resolve: (admission: Admission) => void, readonly r
 class DatabaseRegistry implements DeviceRegistry {
   readonly #database: Database
   readonly #enrolment: DeviceState
+  readonly #audit: AuditTrail
   readonly #log: Observability['log']
   #waiting = new Map<string, Waiting[]>()
   #asking = false
 
-  constructor (database: Database, { enrolment }: RegistrySettings, { log }: Observability) {
+  constructor (database: Database, { enrolment, audit = silentTrail }: RegistrySettings, { log }: Observability) {
     this.#database = database
     this.#enrolment = enrolment
+    this.#audit = audit
     this.#log = log.child({ part: 'registry' })
   }
 
@@ -84,6 +89,7 @@ class DatabaseRegistry implements DeviceRegistry {
         const { rows } = await this.#database.query<Admission>(admitDevices, [[...round.keys()], this.#enrolment])
         for (const admission of rows) {
           if (admission.firstSeen) this.#log.info({ device: admission.id, state: admission.state }, 'device registered')
+          if (admission.firstSeen) this.#audit.record(deviceRegistered(admission))
           for (const { resolve } of round.get(admission.id) ?? []) resolve(admission)
           round.delete(admission.id)
         }

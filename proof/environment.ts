@@ -1,5 +1,6 @@
 // The environment of each process of a set-up: only what it needs, so that no variable of the person's shell changes what is proven.
 // Addresses are those of the proxies. Pure.
+import { dirname, join } from 'node:path'
 
 export interface Addresses {
   readonly redisUrl: string
@@ -35,11 +36,13 @@ export function workerEnvironment (addresses: Addresses, shared: Shared): Record
   return { ...common(addresses, shared), PULSEGATE_LEASE: `${shared.leaseMs}ms` }
 }
 
-function common ({ redisUrl, databaseUrl, healthPort }: Addresses, { partitions, allowWeakDurability }: Shared): Record<string, string> {
+function common ({ redisUrl, databaseUrl, healthPort }: Addresses, { certs, partitions, allowWeakDurability }: Shared): Record<string, string> {
   return {
     REDIS_URL: redisUrl,
     DATABASE_URL: databaseUrl,
     PULSEGATE_HEALTH_PORT: String(healthPort),
+    // all processes of a set-up sign into one folder, as on one machine
+    PULSEGATE_AUDIT_DIR: join(dirname(certs), 'audit'),
     PULSEGATE_PARTITIONS: String(partitions),
     // shorter than their defaults: a proof has seconds where an outage has minutes
     PULSEGATE_REDIS_TIMEOUT: '2s',

@@ -93,6 +93,14 @@ export const settings = {
     expects: 'http://host:4318',
     description: 'OTLP/HTTP collector that metrics and traces are pushed to.'
   },
+  auditDir: {
+    type: 'string',
+    description: 'Folder, outside of the database, of the key that signs the audit trail and of the signed heads; default: audit/ in the data folder. One for each database.'
+  },
+  purpose: {
+    type: 'string',
+    description: 'Why this is done, for the audit trail.'
+  },
   enrolment: {
     type: 'string',
     enum: ['active', 'pending'],

@@ -1,6 +1,6 @@
 // The broker process of `bench streams`: what `pulsegate broker` composes, on a given Redis and database and with the bench's
 // certificates. Logs warnings to stderr.
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { serveBroker } from '../../cli/serve-broker.ts'
 import { runServer } from '../../cli/server-process.ts'
 import { type Identities } from '../identities.ts'
@@ -15,6 +15,7 @@ process.exit(await runServer('pulsegate-broker', serverConfig, async (context) =
     redisUrl,
     redis: serverConfig,
     certs: dirname(caFile),
+    auditDir: join(dirname(caFile), 'audit-trail'),
     mqtt: { host: '127.0.0.1', port: 0 },
     enrolment: 'active',
     limits: {}

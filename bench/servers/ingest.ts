@@ -1,5 +1,8 @@
 // The worker process of `bench streams`: what `pulsegate ingest` composes, on a given Redis and database. Says how many messages
 // it has stored. Logs warnings to stderr.
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { serveIngest } from '../../cli/serve-ingest.ts'
 import { runServer } from '../../cli/server-process.ts'
 import { say, sayStored } from './say.ts'
@@ -12,6 +15,7 @@ process.exit(await runServer('pulsegate-ingest', serverConfig, async (context) =
     databaseUrl,
     redisUrl,
     redis: serverConfig,
+    auditDir: mkdtempSync(join(tmpdir(), 'pulsegate-bench-audit-')),
     retentionMs,
     batch: { maxMessages: serverConfig.batchMessages, maxAgeMs: serverConfig.batchAgeMs }
   }, context)

@@ -1,5 +1,5 @@
 -- Roles and rights; applied again at every migrate, so it must be harmless to repeat. The roles are group roles without
--- login, shared by all databases of a server. Where the owner may not create roles, an administrator creates the two
+-- login, shared by all databases of a server. Where the owner may not create roles, an administrator creates them
 -- and migrates again; until then the rights are simply not given (a warning says so).
 
 DO $$
@@ -8,7 +8,7 @@ DECLARE
   -- the word for "may SET ROLE to it" became a privilege of its own in PostgreSQL 16
   may_set text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader'] LOOP
+  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader', 'pulsegate_auditor'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
       BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -59,6 +59,23 @@ BEGIN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample
       TO pulsegate_reader;
     GRANT EXECUTE ON FUNCTION completeness, wave_values TO pulsegate_reader;
+  END IF;
+END
+$$;
+
+-- the audit trail: whoever appends must see the numbers, hashes and event ids of what is there, and nothing of what it says
+REVOKE ALL ON FUNCTION audit_refuse FROM PUBLIC;
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_ingest') THEN
+    GRANT INSERT ON audit, audit_head TO pulsegate_ingest;
+    GRANT SELECT (number, hash, id) ON audit TO pulsegate_ingest;
+  END IF;
+  -- an auditor reads all of it, and adds that it was read
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_auditor') THEN
+    GRANT SELECT ON audit_trail, audit_head TO pulsegate_auditor;
+    GRANT INSERT ON audit TO pulsegate_auditor;
+    GRANT SELECT (number, hash, id) ON audit TO pulsegate_auditor;
   END IF;
 END
 $$;

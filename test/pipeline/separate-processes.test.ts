@@ -43,7 +43,7 @@ async function startHalves (t: Test, pki: Pki, env: Record<string, string>): Pro
   const port = choosePort()
   const start = async (name: string, more: string[], standsWhen: 'healthz' | 'readyz'): Promise<Program> => {
     const health = { host: '127.0.0.1', port: choosePort() }
-    const part = program({ name, main, args: [name, '--health-port', String(health.port), ...more], env, health, directory, log, standsWhen })
+    const part = program({ name, main, args: [name, '--health-port', String(health.port), ...more], env: { ...env, PULSEGATE_AUDIT_DIR: join(directory, 'audit') }, health, directory, log, standsWhen })
     t.teardown(() => part.kill())
     await part.start()
     return part

@@ -1,0 +1,139 @@
+// Follows the chain row by row, pure: takes rows in the order of their numbers and what signed heads vouch for, notes every fault, and gives
+// the report. It goes on after a fault from the hash that is stored, so that one altered row is one fault and not all rows behind it.
+import { canonicalJson, type Json } from './canonical.ts'
+import { emptyChain, type Head, linkHash } from './chain.ts'
+import { type Evidence, timeOf } from './evidence.ts'
+import { type Fault, type Faults } from './faults.ts'
+
+export interface StoredRow {
+  readonly number: number
+  readonly id: string
+  /** Hex. */
+  readonly hash: string
+  readonly text: string
+  /** The computed columns as the database shows them, in the order of `columnsOf`; absent in an export. */
+  readonly columns?: ReadonlyArray<string | null>
+}
+
+export interface VerifyReport {
+  readonly ok: boolean
+  readonly rows: number
+  readonly firstNumber: number | null
+  readonly lastNumber: number
+  /** Of the last row, hex. */
+  readonly hash: string
+  /** Signed heads that were looked at. */
+  readonly heads: number
+  /** Up to this row a signed head agrees; what comes after it could be cut off unseen. */
+  readonly signedTo: number
+  readonly firstBad: number | null
+  readonly faultCount: number
+  /** The first fifty. */
+  readonly faults: readonly Fault[]
+}
+
+export class ChainCheck {
+  readonly #evidence: Evidence
+  readonly #faults: Faults
+  #before: Head
+  #first: number | null = null
+  #rows = 0
+  #signedTo = 0
+
+  /** `start`: behind which row; the empty chain unless only a part is at hand. */
+  constructor (evidence: Evidence, faults: Faults, start: Head = emptyChain) {
+    this.#evidence = evidence
+    this.#faults = faults
+    this.#before = start
+  }
+
+  row (row: StoredRow): void {
+    const { number, text, hash } = row
+    const expected = this.#before.number + 1
+    if (number > expected) this.#faults.add('removed', expected, `${rowsText(expected, number - 1)} missing`)
+    if (number < expected) this.#faults.add('reordered', number, `row ${number} comes after row ${this.#before.number}`)
+    this.#first ??= number
+    this.#rows++
+    const computed = linkHash(this.#before.hash, text)
+    if (number === expected && computed.toString('hex') !== hash) this.#faults.add('altered', number, `row ${number} does not follow from its text and the row before: it, or the hash before it, was changed`)
+    this.#content(row)
+    this.#anchor(number, hash)
+    this.#before = { number, hash: computed.toString('hex') === hash ? computed : Buffer.from(hash, 'hex') }
+  }
+
+  end (): VerifyReport {
+    const { anchors, heads } = this.#evidence
+    const last = this.#before.number
+    const beyond = [...anchors.values()].filter(({ number }) => number > last).sort((a, b) => b.number - a.number)[0]
+    if (beyond) this.#faults.add('truncated', last + 1, `${rowsText(last + 1, beyond.number)} missing at the end: the head signed at ${timeOf(beyond)} has ${beyond.number} rows`)
+    if (anchors.size === 0 && this.#rows > 0) this.#faults.add('no-heads', null, 'there is no signed head by a known key: whether rows are missing at the end, or all were written anew, cannot be said')
+    const { list, count, firstBad } = this.#faults
+    return {
+      ok: count === 0,
+      rows: this.#rows,
+      firstNumber: this.#first,
+      lastNumber: last,
+      hash: this.#before.hash.toString('hex'),
+      heads,
+      signedTo: this.#signedTo,
+      firstBad,
+      faultCount: count,
+      faults: list
+    }
+  }
+
+  #content ({ number, id, text, columns }: StoredRow): void {
+    const event = parsed(text)
+    if (event === null) this.#faults.add('altered', number, `row ${number} holds no event`)
+    else if (event['number'] !== number) this.#faults.add('reordered', number, `row ${number} holds what was written as number ${JSON.stringify(event['number'] ?? null)}`)
+    else if (event['id'] !== id) this.#faults.add('altered', number, `row ${number} has another event id than its text`)
+    else if (columns !== undefined && !sameTexts(columns, columnsOf(event))) this.#faults.add('altered', number, `row ${number}: a column says something else than the text that was hashed`)
+  }
+
+  #anchor (number: number, hash: string): void {
+    const head = this.#evidence.anchors.get(number)
+    if (head === undefined) return
+    if (head.hash === hash) this.#signedTo = number
+    else this.#faults.add('rewritten', this.#signedTo + 1, `${rowsText(this.#signedTo + 1, number)} not what was signed at ${timeOf(head)}: written anew, or another trail`)
+  }
+}
+
+const rowsText = (from: number, to: number): string => from === to ? `row ${from} is` : `rows ${from} to ${to} are`
+
+type Fields = Readonly<Record<string, Json | undefined>>
+
+function parsed (text: string): Fields | null {
+  try {
+    const event = JSON.parse(text) as Fields | null
+    return typeof event === 'object' && event !== null ? event : null
+  } catch {
+    return null
+  }
+}
+
+/** The names of the computed columns; `recorded` in microseconds since 1970. */
+export const columnNames = ['recorded', 'type', 'subtype', 'action', 'outcome', 'reason', 'purpose', 'agent', 'agent_role', 'agent_address',
+  'certificate_issuer', 'certificate_serial', 'source_node', 'source_version', 'entity_type', 'entity', 'entity_tenant', 'request_id',
+  'count', 'detail'] as const
+
+function columnsOf (event: Fields): Array<string | null> {
+  const within = (name: string): Fields => (event[name] ?? {}) as Fields
+  const agent = within('agent')
+  const source = within('source')
+  const entity = within('entity')
+  const values = [(event['atMs'] as number) * 1_000, event['type'], event['subtype'], event['action'], event['outcome'], event['reason'], event['purpose'],
+    agent['id'], agent['role'], agent['address'], agent['certificateIssuer'], agent['certificateSerial'], source['node'], source['version'],
+    entity['type'], entity['id'], entity['tenant'], event['requestId'], event['count'] ?? 1, event['detail']]
+  return values.map((value) => value === undefined || value === null ? null : typeof value === 'object' ? canonicalJson(value) : String(value))
+}
+
+function sameTexts (shown: ReadonlyArray<string | null>, told: ReadonlyArray<string | null>): boolean {
+  return shown.length === told.length && shown.every((text, index) => text === told[index] || (index === shown.length - 1 && sameJson(text, told[index] ?? null)))
+}
+
+/** `detail` comes back in PostgreSQL's own form of JSON. */
+function sameJson (a: string | null, b: string | null): boolean {
+  if (a === null || b === null) return a === b
+  const value = parsed(a)
+  return value !== null && canonicalJson(value) === b
+}
