@@ -21,16 +21,17 @@ const maxDevices = 20_000
 const windowMs = 60_000
 const shortMs = 5_000
 const short = 0.1
+const takenOver = 0.5
 
 const broken: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'not-connect', 'protocol-version', 'client-id', 'keepalive-out-of-range', 'will', 'malformed', 'frame-too-large', 'second-connect', 'unexpected-packet'
 ])
 const unwanted: ReadonlySet<RefusalReason> = new Set<RefusalReason>(['pending', 'suspended', 'retired'])
 
-/** Points of one ending: 1 for a rule broken, a little for a short session or a device that may not come in, else nothing. */
+/** Points of one ending: 1 for a rule broken, half for a session that clones fight over, a little for a short session or a device that may not come in, else nothing. */
 export function weight ({ reason, lastedMs, contested }: Ending): number {
   if (reason === null) return lastedMs < shortMs ? short : 0
-  if (reason === 'displaced') return contested ? 1 : 0
+  if (reason === 'displaced') return contested ? takenOver : 0
   if (broken.has(reason)) return 1
   if (unwanted.has(reason)) return lastedMs < shortMs ? short : 0
   return refusals[reason].stage === 'publish' && reason !== 'not-stored' ? 1 : 0

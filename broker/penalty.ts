@@ -1,8 +1,8 @@
-// Points for misconduct that leak away with time; at the limit a ban begins, each one longer than the one before. Pure but for its own
+// Points for misconduct that leak away with time; beyond the limit a ban begins, each one longer than the one before. Pure but for its own
 // numbers: one for a device that flaps, one for an address whose handshakes fail. Times are any monotonic ms.
 
 export interface PenaltyRules {
-  /** Points at which a ban begins; 0: never. */
+  /** Points beyond which a ban begins; 0: never. */
   readonly limit: number
   /** As many points as the limit leak away in this time. */
   readonly windowMs: number
@@ -27,7 +27,7 @@ export class Penalty {
     if (rules.limit <= 0 || this.banned(nowMs)) return 0
     this.#points = Math.max(0, this.#points - (nowMs - this.#atMs) * rules.limit / rules.windowMs) + points
     this.#atMs = nowMs
-    if (this.#points < rules.limit + extra) return 0
+    if (this.#points <= rules.limit + extra) return 0
     if (nowMs - this.#untilMs > forgetAfterBans * rules.maxBanMs) this.#bans = 0
     const ms = Math.min(rules.maxBanMs, rules.firstBanMs * 2 ** this.#bans++)
     this.#untilMs = nowMs + ms
