@@ -37,7 +37,7 @@ test('too many failures from one address are told once, and it is kept out for a
   t.strictSame(await good.acked(1), [1])
 })
 
-test('connections of one address are bounded', async (t) => {
+test('connections of one address are bounded [C7]', async (t) => {
   const { broker, pki, tls, client } = await startTestBroker(t, { limits: { maxConnectionsPerAddress: 2 } })
   const first = await client(await pki.device())
   await client(await pki.device())

@@ -46,7 +46,7 @@ test('bytes bind as messages do; the wait does not count for keepalive, and the 
   t.equal(broker.stats().refused['keepalive-timeout'], undefined)
 })
 
-test('all together are held to one rate, and it is shared out fairly', async (t) => {
+test('all together are held to one rate, and it is shared out fairly [C7]', async (t) => {
   const { client, pki, broker } = await startTestBroker(t, { limits: { totalMessagesPerSecond: 200 } })
   const clients = await Promise.all(Array.from({ length: 4 }, async () => await client(await pki.device())))
   const since = performance.now()
