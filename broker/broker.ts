@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type TLSSocket } from 'node:tls'
 import { type Peers } from '../queue/peers.ts'
 import { type QueueWriter } from '../queue/queue.ts'
-import { type AuditTrail } from '../runtime/audit.ts'
+import { silentTrail, type AuditTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type DeviceState } from '../schemas/device.ts'
@@ -17,18 +17,19 @@ import { Counters } from './counters.ts'
 import { loadCredentials, type Credentials, type TlsFiles } from './credentials.ts'
 import { Flusher } from './flusher.ts'
 import { Front } from './front.ts'
+import { Guard } from './guard.ts'
 import { type Identity } from './identity.ts'
 import { Keeper } from './keeper.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import { observe } from './metrics.ts'
+import { PaceSetter } from './pace.ts'
 import { joinPeers } from './peers.ts'
 import { Refusals } from './refusals.ts'
 import { type Registry } from './registry.ts'
 import { Revocations } from './revocations.ts'
 import { Sessions } from './sessions.ts'
-import { type BrokerStats } from './stats.ts'
-import { stop } from './stops.ts'
+import { statsOf, type BrokerStats } from './stats.ts'
 import { type UplinkServices } from './uplink.ts'
 
 export type { TlsFiles } from './credentials.ts'
@@ -44,8 +45,9 @@ export interface BrokerOptions {
   /** The other brokers; without it this one is alone. */
   readonly peers?: Peers
   readonly limits?: Partial<Limits>
-  readonly observability: Observability
+  /** Told of every connection and refusal; without it nobody is. */
   readonly audit?: AuditTrail
+  readonly observability: Observability
 }
 
 export interface Broker {
@@ -53,6 +55,8 @@ export interface Broker {
   stats (): BrokerStats
   /** Closes the device's connection, if it has one, and says whether it had. `reason` goes to the log. */
   disconnect (id: string, reason: string): boolean
+  /** Lets a device that is kept out as flapping in again at once; says whether it was. */
+  pardon (id: string): boolean
   /**
    * Publishes `payload` on `v1/<id>/command` at QoS 1. Resolves when it is handed to the session (the device may be away
    * if its session is persistent); rejects with DEVICE_AWAY when there is nobody to hand it to, COMMAND_BACKLOG when too many wait.
@@ -90,6 +94,7 @@ class RunningBroker implements Broker {
   readonly #refusals: Refusals
   readonly #services: UplinkServices
   readonly #sessions = new Sessions()
+  readonly #guard: Guard
   readonly #admissions: Admissions
   readonly #revocations: Revocations
   readonly #keeper: Keeper
@@ -109,13 +114,19 @@ class RunningBroker implements Broker {
     this.#refusals = new Refusals(log)
     const budget = new Budget(this.#limits.maxTotalMessages, this.#limits.maxTotalBytes)
     const counters = new Counters(this.#refusals)
-    this.#services = { limits: this.#limits, queue: options.queue, budget, counters, flusher: new Flusher(budget) }
-    this.#keeper = new Keeper(counters)
+    this.#services = { limits: this.#limits, queue: options.queue, budget, counters, flusher: new Flusher(budget), paces: new PaceSetter(this.#limits) }
     this.#admissions = new Admissions(options.registry, this.#limits, log)
     this.#control = new Control({ limits: this.#limits, counters, admissions: this.#admissions, sessions: this.#sessions, observability })
     this.#revocations = new Revocations(credentials.trust.revoked)
-    this.#listener = new Listener(credentials, this.#revocations, this.#limits, this.#refusals, {
+    const { limits, refusals } = { limits: this.#limits, refusals: this.#refusals }
+    this.#guard = new Guard({ limits, refusals, audit: options.audit ?? silentTrail, revoked: (serial) => this.#revocations.has(serial), observability })
+    this.#listener = new Listener(credentials, { limits, refusals, revocations: this.#revocations, addresses: this.#guard.addresses }, {
+      refuses: (identity) => this.#guard.refuses(identity),
       device: (socket, identity, address) => this.#device(socket, identity, address)
+    })
+    this.#keeper = new Keeper(counters, this.#services.paces, (nowMs) => {
+      this.#listener.gate.tick(nowMs)
+      this.#guard.tick()
     })
     this.#leavePeers = options.peers === undefined
       ? () => {}
@@ -145,26 +156,14 @@ class RunningBroker implements Broker {
   }
 
   stats (): BrokerStats {
-    const { counters, budget } = this.#services
-    let paused = 0
-    for (const front of this.#keeper.fronts) if ((front.stops & (stop.room | stop.budget | stop.write)) !== 0 && front.stage === 'connected') paused++
-    return {
-      connections: this.#keeper.fronts.size,
-      sessions: counters.sessions,
-      paused,
-      received: counters.received,
-      messagesRefused: this.#refusals.messages,
-      pubacksSent: counters.pubacksSent,
-      inFlight: { messages: budget.messages, bytes: budget.bytes },
-      refused: this.#refusals.all(),
-      ackLatency: { count: counters.ackLatency.count, p50Ms: counters.ackLatency.quantileMs(0.5), p99Ms: counters.ackLatency.quantileMs(0.99) },
-      draining: this.#draining
-    }
+    return statsOf({ ...this.#services, fronts: this.#keeper.fronts, refusals: this.#refusals, gate: this.#listener.gate, guard: this.#guard, draining: this.#draining })
   }
 
   disconnect (id: string, reason: string): boolean {
     return this.#sessions.end(id, 'disconnected', { detail: reason })
   }
+
+  pardon (id: string): boolean { return this.#guard.pardon(id) }
 
   async command (id: string, payload: Uint8Array): Promise<void> {
     await this.#control.command(id, payload)
@@ -204,7 +203,7 @@ class RunningBroker implements Broker {
   drain (): void {
     if (this.#draining) return
     this.#draining = true
-    this.#listener.server.close()
+    this.#listener.close()
     this.#control.drain()
     for (const front of this.#keeper.fronts) front.drain()
   }
@@ -218,6 +217,7 @@ class RunningBroker implements Broker {
     await this.#control.close()
     this.#leavePeers()
     this.#keeper.close()
+    this.#guard.close()
     this.#unobserve()
   }
 
@@ -230,6 +230,7 @@ class RunningBroker implements Broker {
   #device (socket: TLSSocket, identity: Identity, address: string): void {
     const front = new Front(socket, identity, address, this.#services)
     this.#keeper.fronts.add(front)
+    this.#guard.watch(front)
     socket.once('close', () => this.#keeper.fronts.delete(front))
     this.#control.handle(front)
     if (this.#draining) front.drain()

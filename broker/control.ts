@@ -58,7 +58,7 @@ export class Control {
       authorizeSubscribe: (client, subscription, done) => {
         const front = frontOf(client)
         if (subscription.topic === commandTopic(front.identity.id)) return done(null, subscription)
-        services.counters.refusals.add('subscribe-foreign', { device: front.identity.id })
+        services.counters.refusals.add('subscribe-foreign', front.party)
         done(null, null) // SUBACK 0x80
       },
       authorizeForward: (client, packet) => packet.topic === commandTopic(frontOf(client).identity.id) ? packet : null

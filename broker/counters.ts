@@ -36,8 +36,4 @@ export class Counters {
 
   /** Follows steps of the wall clock; called by the keeper, a few times a second. */
   followWallClock (): void { this.#wallOffsetMs = Date.now() - performance.now() }
-
-  notStored (device: string): void {
-    this.refusals.add('not-stored', { device })
-  }
 }

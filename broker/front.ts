@@ -4,15 +4,17 @@
 // much unacknowledged, a peer that does not read. docs/broker.md draws the life of a connection.
 import { Duplex } from 'node:stream'
 import { type TLSSocket } from 'node:tls'
+import { type Party } from './audit-events.ts'
 import { type Waiter } from './budget.ts'
 import { type FrameSink } from './frames.ts'
 import { type Identity } from './identity.ts'
 import { Inlet } from './inlet.ts'
 import { lateness, type Times } from './lateness.ts'
 import { UplinkTopics } from './publish.ts'
-import { type RefusalReason } from './refusals.ts'
+import { type RefusalFields, type RefusalReason } from './refusals.ts'
 import { connackVersion, disposition, packetType, pingresp, protocolLevel, publishOverheadBytes } from './packets.ts'
 import { stop } from './stops.ts'
+import { Throttle } from './throttle.ts'
 import { Uplink, type UplinkHost, type UplinkServices } from './uplink.ts'
 
 export type Stage = 'greeting' | 'connecting' | 'connected' | 'closed'
@@ -22,8 +24,10 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   client: unknown = null
   readonly identity: Identity
   readonly uplink: Uplink
-  /** Of the peer; for the log. */
+  /** Of the peer, without a port. */
   readonly address: string
+  /** Who is at the other end, for log and audit. */
+  readonly party: Party
   /** Resolves when Aedes has let go of the session too; only then may the device's next session begin. */
   readonly gone: Promise<void>
   maxFrameBytes: number
@@ -38,6 +42,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   readonly #services: UplinkServices
   readonly #topics: UplinkTopics
   readonly #inlet: Inlet
+  readonly #throttle: Throttle
   #disconnect: Buffer | null = null
   #left = false
 
@@ -48,12 +53,14 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
     this.gone = new Promise((resolve) => { this.#goneResolve = resolve })
     this.identity = identity
     this.address = address
+    this.party = { device: identity.id, address, serial: identity.serial, issuer: identity.issuer }
     this.maxFrameBytes = services.limits.maxConnectBytes
     this.#socket = socket
     this.#services = services
     this.#topics = new UplinkTopics(identity.id)
     this.uplink = new Uplink(this, identity.id, this.#topics, services)
     this.#inlet = new Inlet(socket, this, this.since, services.counters)
+    this.#throttle = new Throttle(services.paces, this.#inlet)
     socket.on('drain', () => this.#inlet.go(stop.write))
     socket.on('end', () => this.#ended())
     socket.on('error', () => this.destroy())
@@ -83,15 +90,15 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   }
 
   /** Notes why this connection is refused and looks at nothing more; whoever called sees to the closing. */
-  deny (reason: RefusalReason, fields?: Readonly<Record<string, unknown>>): void {
+  deny (reason: RefusalReason, fields?: RefusalFields): void {
     if (this.refused !== null) return
     this.refused = reason
     this.#inlet.stop(stop.closed)
-    this.#services.counters.refusals.add(reason, { device: this.identity.id, address: this.address, ...fields })
+    this.#services.counters.refusals.add(reason, { ...this.party, ...(this.stage === 'connected' && { session: true }), ...fields })
   }
 
   /** Refuses and closes. */
-  refuse (reason: RefusalReason, fields?: Readonly<Record<string, unknown>>): void {
+  refuse (reason: RefusalReason, fields?: RefusalFields): void {
     this.deny(reason, fields)
     this.destroy()
   }
@@ -107,6 +114,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
 
   /** Called by the keeper, a few times a second: ends what is late, speaks for what cannot be read. */
   look (nowMs: number, wallMs: number): void {
+    this.#throttle.look()
     const late = lateness(this, this.#services.limits, nowMs, wallMs)
     if (late === null) return
     if (late === 'cut') this.#socket.destroy()
@@ -126,6 +134,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   frame (buffer: Buffer, start: number, body: number, end: number): void {
     this.since.heard = this.#services.counters.nowMs
     const type = (buffer[start] as number) >> 4
+    this.#throttle.took(end - start)
     if (type !== packetType.publish || this.stage !== 'connected') return this.#control(type, buffer, start, body, end)
     const fault = this.uplink.take(buffer, start, body, end)
     if (fault !== null) return this.refuse(fault)
@@ -141,6 +150,8 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
   }
 
   budgetFree (): void { this.#inlet.go(stop.budget) }
+
+  messageNotStored (): void { this.#services.counters.refusals.add('not-stored', this.party) }
 
   writeAcks (bytes: Buffer): void { this.#write(bytes) }
 
@@ -175,6 +186,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
     this.uplink.flush(counters.nowUs)
     this.uplink.leave()
     this.#services.budget.forget(this)
+    this.#throttle.leave()
     this.#socket.end()
     this.#inlet.discard()
     done(null)

@@ -10,6 +10,10 @@ export interface Identity {
   readonly id: string
   /** Of the certificate, upper-case hex without separators. */
   readonly serial: string
+  /** Who issued it, on one line. */
+  readonly issuer: string
+  /** When the certificate begins, ms since 1970: of two of one device the one that begins later is the newer. */
+  readonly notBeforeMs: number
   /** When the certificate ends, ms since 1970. Node never looks again at an open socket; the keeper does. */
   readonly expiresAtMs: number
 }
@@ -37,10 +41,11 @@ export function identify (certificate: X509Certificate | undefined, trust: Trust
   if (trust.revoked.has(trimZeros(certificate.serialNumber))) return refuse('certificate-revoked')
   const expiresAtMs = Date.parse(certificate.validTo)
   if (!(nowMs < expiresAtMs)) return refuse('certificate-expired') // NaN is expired too
-  if (!(nowMs >= Date.parse(certificate.validFrom))) return refuse('certificate-not-yet-valid')
+  const notBeforeMs = Date.parse(certificate.validFrom)
+  if (!(nowMs >= notBeforeMs)) return refuse('certificate-not-yet-valid')
   const id = deviceIdIn(certificate.subjectAltName)
   if (id === null) return refuse('certificate-identity')
-  return { ok: true, identity: { id, serial: certificate.serialNumber, expiresAtMs } }
+  return { ok: true, identity: { id, serial: certificate.serialNumber, issuer: issuerOf(certificate), notBeforeMs, expiresAtMs } }
 }
 
 function refuse (reason: RefusalReason): Identified {
@@ -56,6 +61,11 @@ export function deviceIdIn (names: string | undefined): string | null {
   if (uris.length !== 1 || uri === undefined || !uri.startsWith(uuidUrn)) return null
   const id = uri.slice(uuidUrn.length)
   return isDeviceId(id) ? id : null
+}
+
+/** The issuer's name on one line. */
+export function issuerOf ({ issuer }: X509Certificate): string {
+  return issuer.trim().replaceAll('\n', ', ').slice(0, 200)
 }
 
 /** OpenSSL prints serials with leading zeros in some versions and not in others. */

@@ -1,8 +1,12 @@
 // The TLS listener: mutual TLS 1.2 and 1.3, AEAD suites with forward secrecy, no renegotiation. Takes credentials, gives
-// sockets whose certificate has been verified and identified; what fails before that is counted with its reason.
-import { type DropArgument } from 'node:net'
-import { createServer, type TLSSocket, type Server, type TlsOptions, type SecureContextOptions } from 'node:tls'
+// sockets whose certificate has been verified and identified; what fails before that is counted with its reason. A plain TCP server
+// accepts and the gate (gate.ts) says when a connection goes on to TLS; not one byte is read of it before.
+import { createServer as createTcpServer, type DropArgument, type Server as TcpServer, type Socket } from 'node:net'
+import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
+import { plainAddress } from './address.ts'
+import { claimOf, watchClaims } from './claims.ts'
 import { type Credentials } from './credentials.ts'
+import { Gate, type GateAddresses } from './gate.ts'
 import { identify, type Identity } from './identity.ts'
 import { type Limits } from './limits.ts'
 import { type RefusalReason, type Refusals } from './refusals.ts'
@@ -10,7 +14,8 @@ import { type Revocations } from './revocations.ts'
 
 const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION; node:crypto does not name it
 
-const suites = [
+/** AEAD with forward secrecy, and nothing else. */
+export const suites = [
   'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256',
@@ -61,39 +66,56 @@ function secureContext (credentials: Credentials): SecureContextOptions {
 }
 
 export interface ListenerEvents {
+  /** Why a device whose certificate is good is not let in now, or null. */
+  refuses (identity: Identity): RefusalReason | null
   /** A device has passed the handshake. */
   device (socket: TLSSocket, identity: Identity, address: string): void
 }
 
+export interface ListenerServices {
+  readonly revocations: Revocations
+  readonly limits: Limits
+  readonly refusals: Refusals
+  readonly addresses: GateAddresses
+}
+
 export class Listener {
-  readonly server: Server
+  /** Listens. It takes connections without reading them; the gate says when each goes on to TLS. */
+  readonly server: TcpServer
+  readonly gate: Gate
+  readonly #tls: Server
   #credentials: Credentials
-  readonly #revocations: Revocations
-  readonly #refusals: Refusals
+  readonly #services: ListenerServices
   readonly #events: ListenerEvents
 
-  constructor (credentials: Credentials, revocations: Revocations, limits: Limits, refusals: Refusals, events: ListenerEvents) {
+  constructor (credentials: Credentials, services: ListenerServices, events: ListenerEvents) {
+    const { limits, refusals, addresses } = services
     this.#credentials = credentials
-    this.#revocations = revocations
-    this.#refusals = refusals
+    this.#services = services
     this.#events = events
-    // net.Server takes these too; the typings of tls.Server do not say so
-    const options: TlsOptions & { allowHalfOpen: boolean, noDelay: boolean, keepAlive: boolean, keepAliveInitialDelay: number } = {
-      ...secureContext(credentials),
-      requestCert: true,
-      rejectUnauthorized: true,
-      handshakeTimeout: limits.connectTimeoutMs,
+    this.server = createTcpServer({
+      pauseOnConnect: true,
       allowHalfOpen: true, // a device that has said all may still be owed acknowledgements
       noDelay: true,
       keepAlive: true, // finds peers that vanished while we were not reading them
       keepAliveInitialDelay: 60_000
-    }
-    this.server = createServer(options, (socket) => this.#secured(socket))
+    }, (socket) => this.gate.enter(socket))
     this.server.maxConnections = limits.maxConnections
-    this.server.on('drop', (peer?: DropArgument) => refusals.add('too-many-connections', { address: peer?.remoteAddress }))
-    this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      refusals.add(handshakeReason(socket.authorizationError, error.code), { address: socket.remoteAddress, openssl: openSslWord(socket.authorizationError, error) })
+    this.server.on('drop', (peer?: DropArgument) => refusals.add('too-many-connections', { address: addressOf(peer) }))
+    this.#tls = createServer({ ...secureContext(credentials), requestCert: true, rejectUnauthorized: true, handshakeTimeout: limits.connectTimeoutMs }, (socket) => this.#secured(socket))
+    this.gate = new Gate(limits, addresses, {
+      begin: (socket) => this.#tls.emit('connection', socket),
+      refused: (reason, address) => refusals.add(reason, { address })
+    })
+    const claimed = watchClaims(this.#tls)
+    this.#tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const raw = rawOf(socket)
+      const claim = claimed(socket)
+      refusals.add(handshakeReason(socket.authorizationError, error.code), {
+        address: addressOf(raw), openssl: openSslWord(socket.authorizationError, error), ...claim, ...(claim.device !== undefined && { claimed: true })
+      })
       socket.destroy()
+      if (raw !== undefined) this.gate.done(raw)
     })
   }
 
@@ -101,19 +123,38 @@ export class Listener {
 
   /** For new connections at once; tickets given out before are void. Open connections stay, the caller looks at them. */
   replace (credentials: Credentials): void {
-    this.server.setSecureContext(secureContext(credentials))
+    this.#tls.setSecureContext(secureContext(credentials))
     this.#credentials = credentials
   }
 
+  /** Lets nobody in any more. */
+  close (): void {
+    this.server.close()
+    this.gate.close()
+  }
+
   #secured (socket: TLSSocket): void {
-    const address = socket.remoteAddress ?? 'unknown'
-    const trust = { issuers: this.#credentials.trust.issuers, revoked: this.#revocations }
-    const result = identify(socket.getPeerX509Certificate(), trust, Date.now())
-    if (result.ok) return this.#events.device(socket, result.identity, address)
-    this.#refusals.add(result.reason, { address })
+    const raw = rawOf(socket)
+    if (raw !== undefined) this.gate.done(raw)
+    const address = addressOf(socket) ?? addressOf(raw) ?? 'unknown'
+    const { revocations, refusals } = this.#services
+    const certificate = socket.getPeerX509Certificate()
+    const result = identify(certificate, { issuers: this.#credentials.trust.issuers, revoked: revocations }, Date.now())
+    const reason = result.ok ? this.#events.refuses(result.identity) : result.reason
+    if (result.ok && reason === null) return this.#events.device(socket, result.identity, address)
+    refusals.add(reason as RefusalReason, { address, ...(certificate !== undefined && claimOf(certificate)), ...(!result.ok && { claimed: true }) })
     socket.on('error', () => {})
     socket.destroy()
   }
+}
+
+/** The TCP socket under a TLS socket. Node has no public word for it, and forgets the address of a TLS socket that was refused; `test/broker/handshakes.test.ts` holds it. */
+function rawOf (socket: TLSSocket): Socket | undefined {
+  return (socket as unknown as { _parent?: Socket })._parent
+}
+
+function addressOf (peer: { readonly remoteAddress?: string | undefined } | undefined): string | undefined {
+  return peer?.remoteAddress === undefined ? undefined : plainAddress(peer.remoteAddress)
 }
 
 function openSslWord (authorizationError: unknown, error: NodeJS.ErrnoException): string | undefined {

@@ -1,6 +1,7 @@
 // Every reason for which the broker says no or ends a connection: one table, so that logs, metrics, docs/broker.md and
 // tests use the same words. Counts them as plain integers, logs each with its device, and goes quiet under a storm.
 import { type Logger } from '../runtime/observability.ts'
+import { type Party } from './audit-events.ts'
 
 /**
  * Where a refusal happens: `handshake` (no MQTT byte was read), `connect` (before CONNACK 0), `publish` (one message),
@@ -16,6 +17,9 @@ export interface Refusal {
 export const refusals = {
   // handshake: by OpenSSL, or by us at secureConnection
   'too-many-connections': { stage: 'handshake', meaning: 'the broker holds as many sockets as it may' },
+  'too-many-from-address': { stage: 'handshake', meaning: 'the address holds as many connections as it may' },
+  'address-banned': { stage: 'handshake', meaning: 'too many failed to show who they are from this address; it is kept out for a while' },
+  'handshake-busy': { stage: 'handshake', meaning: 'so many came at once that its turn to begin did not come in time' },
   'handshake-timeout': { stage: 'handshake', meaning: 'the TLS handshake did not end in time' },
   'handshake-aborted': { stage: 'handshake', meaning: 'the peer went away during the TLS handshake' },
   'tls-protocol': { stage: 'handshake', meaning: 'not TLS, or no version or cipher suite in common' },
@@ -27,6 +31,8 @@ export const refusals = {
   'certificate-purpose': { stage: 'handshake', meaning: 'the certificate does not carry extended key usage clientAuth' },
   'certificate-issuer': { stage: 'handshake', meaning: 'the certificate was issued by another CA below our root' },
   'certificate-identity': { stage: 'handshake', meaning: 'not exactly one URI SAN, or it is not urn:uuid:<device id>' },
+  'certificate-superseded': { stage: 'handshake', meaning: 'a newer certificate of the device has been used (only with clonePolicy refuse)' },
+  flapping: { stage: 'handshake', meaning: 'the device came and was thrown out again and again; it is kept out for a while' },
   'crl-unusable': { stage: 'handshake', meaning: 'a CRL of ours is past its end or not valid yet: nobody can be checked' },
   'certificate-other': { stage: 'handshake', meaning: 'the certificate failed another check of OpenSSL; the log has its code' },
   // connect
@@ -67,9 +73,29 @@ export const refusals = {
 
 export type RefusalReason = keyof typeof refusals
 
+/** Who was refused, and what else is known; never a payload. */
+export interface RefusalFields extends Party {
+  /** A connection that was accepted ends with this refusal. */
+  readonly session?: boolean
+  /** The device is what the refused certificate says, which nobody has verified. */
+  readonly claimed?: boolean
+  /** What OpenSSL calls it. */
+  readonly openssl?: string | undefined
+  /** The broker that has the newer session. */
+  readonly by?: string
+  /** Protocol level of MQTT asked for. */
+  readonly level?: number
+  /** Type of the packet. */
+  readonly packet?: number
+  /** For the log. */
+  readonly detail?: string
+}
+
 const linesPerSecond = 20 // of the log; a reconnect storm must not become a log storm
 
 export class Refusals {
+  /** Told of each refusal after it was counted; guard.ts listens. */
+  onAdded: (reason: RefusalReason, fields: RefusalFields) => void = () => {}
   readonly #counts = new Map<RefusalReason, number>()
   readonly #log: Logger
   #second = 0
@@ -92,9 +118,14 @@ export class Refusals {
   /** Counts by reason; reasons that never happened are absent. */
   all (): Record<string, number> { return Object.fromEntries(this.#counts) }
 
-  /** Counts and logs one refusal. `fields` name the device or address, never a payload. */
-  add (reason: RefusalReason, fields: Readonly<Record<string, unknown>>): void {
+  /** Counts, logs and passes on one refusal. */
+  add (reason: RefusalReason, fields: RefusalFields): void {
     this.#counts.set(reason, this.count(reason) + 1)
+    this.#write(reason, fields)
+    this.onAdded(reason, fields)
+  }
+
+  #write (reason: RefusalReason, fields: RefusalFields): void {
     const second = Math.floor(Date.now() / 1_000)
     if (second !== this.#second) {
       if (this.#unlogged > 0) this.#log.warn({ refusals: this.#unlogged }, 'more refusals than the log takes; the metrics have them all')

@@ -4,7 +4,7 @@
 import { type SessionMark } from '../queue/peers.ts'
 import { type Front } from './front.ts'
 import { SessionClock } from './order.ts'
-import { type RefusalReason } from './refusals.ts'
+import { type RefusalFields, type RefusalReason } from './refusals.ts'
 
 const letGoMs = 5_000 // Aedes lets go within a turn or two of the event loop; longer means something is stuck
 
@@ -61,7 +61,7 @@ export class Sessions {
   }
 
   /** Ends the session of `id`; says whether one lived. */
-  end (id: string, reason: RefusalReason, fields: Readonly<Record<string, unknown>> = {}): boolean {
+  end (id: string, reason: RefusalReason, fields: RefusalFields = {}): boolean {
     const front = this.get(id)
     if (front === undefined || front.stage === 'closed') return false
     front.refuse(reason, fields)

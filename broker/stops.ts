@@ -16,5 +16,9 @@ export const stop = {
   /** DISCONNECT or end of stream came; only acknowledgements due are still written. */
   farewell: 64,
   /** Refused or closed: nothing is looked at any more. */
-  closed: 128
+  closed: 128,
+  /** This connection has sent as much as it may in this time. */
+  pace: 256,
+  /** All connections together have. */
+  totalPace: 512
 } as const

@@ -7,6 +7,7 @@ import { type Budget } from './budget.ts'
 import { type Counters } from './counters.ts'
 import { type Flusher } from './flusher.ts'
 import { type Limits } from './limits.ts'
+import { type PaceSetter } from './pace.ts'
 import { PublishView, type PublishFault, type UplinkTopics } from './publish.ts'
 import { AckLine, Taken, type Taker } from './taken.ts'
 
@@ -14,6 +15,8 @@ import { AckLine, Taken, type Taker } from './taken.ts'
 export interface UplinkHost {
   /** Writes PUBACK packets. */
   writeAcks (bytes: Buffer): void
+  /** The queue gave a message back: to be counted. */
+  messageNotStored (): void
   /** Called after acknowledgements left, or a message was let go. */
   uplinkMoved (): void
   /** A message was not stored: the connection must close, or the device would wait for an acknowledgement for ever. */
@@ -26,6 +29,7 @@ export interface UplinkServices {
   readonly budget: Budget
   readonly counters: Counters
   readonly flusher: Flusher
+  readonly paces: PaceSetter
 }
 
 const view = new PublishView() // read out before the next frame is looked at
@@ -89,7 +93,7 @@ export class Uplink implements Taker {
   }
 
   settled (taken: Taken): void {
-    if (taken.outcome === 'not-stored') this.#services.counters.notStored(this.#publisher)
+    if (taken.outcome === 'not-stored') this.#host.messageNotStored()
     if (taken.packetId === 0 || this.#gone) this.#release(taken)
     if (this.dirty || this.#gone || (taken.packetId !== 0 && !this.#line.due)) return
     this.#services.flusher.add(this)

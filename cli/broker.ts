@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { type Config } from '../runtime/settings.ts'
 import { auditDirOf } from './audit-process.ts'
+import { limitSettings, limitsOf } from './broker-limits.ts'
 import { addSettings, configOf } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { needed } from './needed.ts'
@@ -10,9 +11,9 @@ import { type BrokerProcessOptions, serveBroker } from './serve-broker.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
 const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'auditDir', 'mqttHost', 'mqttPort', 'enrolment', ...redisSettings.slice(1),
-  'queueMessages', 'queueBytes', 'maxConnections', 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
-type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'queueMessages' | 'queueBytes' |
-  'maxConnections' | 'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
+  ...limitSettings, 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
+type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | typeof limitSettings[number] |
+  'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
 It takes messages from devices over mutual TLS, writes them to Redis Streams and answers PUBACK when Redis has them on disk;
@@ -47,6 +48,6 @@ function optionsOf (config: Config<BrokerSetting>): BrokerProcessOptions {
     enrolment: config.enrolment ?? 'pending',
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
-    limits: { maxConnections: config.maxConnections, maxTotalMessages: config.queueMessages, maxTotalBytes: config.queueBytes }
+    limits: limitsOf(config)
   }
 }

@@ -2,14 +2,15 @@
 import { type Command } from 'commander'
 import { type Config, type SettingName } from '../runtime/settings.ts'
 import { above0, duration, wholeNumber } from './arguments.ts'
+import { limitSettings, limitsOf } from './broker-limits.ts'
 import { addSettings } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 
 export const upSettings = ['data', 'certs', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
   'healthHost', 'healthPort', 'enrolment',
-  'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
-  'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
+  'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
+  'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
 export type UpConfig = Config<typeof upSettings[number]>
 
@@ -56,7 +57,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
     statementTimeoutMs: config.statementTimeoutMs,
     ...(config.redisUrl !== undefined && { redis: { url: config.redisUrl, config } }),
     queue: { maxMessages: config.batchMessages, maxAgeMs: config.batchAgeMs },
-    limits: { maxConnections: config.maxConnections, maxTotalMessages: config.queueMessages, maxTotalBytes: config.queueBytes }
+    limits: limitsOf(config)
   }
 }
 

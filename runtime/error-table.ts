@@ -2,12 +2,6 @@
 import { type ErrorEntry } from './error-entry.ts'
 
 export const generalErrors = {
-  AUDIT_UNAVAILABLE: {
-    meaning: 'What was asked for must be written down before it is done, and the audit trail could not be written.',
-    remedy: 'Bring the database back (`pulsegate doctor` says what is wrong with it), then ask again.',
-    exit: 1,
-    retryable: true
-  },
   COMMAND_BACKLOG: {
     meaning: 'As many commands wait for a device that is away as may; this one was not taken.',
     remedy: 'Wait until the device has connected and fetched them, then send the command again.',

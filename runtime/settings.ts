@@ -23,6 +23,7 @@ export interface Setting {
 }
 
 const port = { type: 'integer', minimum: 0, maximum: 65_535 } as const
+const rate = { type: 'integer', minimum: 0, maximum: 1_000_000_000 } as const
 const count = { type: 'integer', minimum: 1 } as const
 
 export const settings = {
@@ -121,6 +122,21 @@ export const settings = {
   queueMessages: { ...count, default: 50_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
   queueBytes: { type: 'integer', minimum: 1_000_000, default: 67_108_864, description: 'Most payload bytes held unstored in the process.' },
   maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' },
+  maxConnectionsPerAddress: { ...count, default: 5_000, description: 'Most of them from one IP address (IPv6: one /64); many devices may sit behind one.' },
+  maxHandshakes: { ...count, default: 256, description: 'TLS handshakes at work at once; those beyond wait for their turn.' },
+  handshakesPerAddress: { ...count, default: 500, description: 'TLS handshakes one IP address may begin a second; those beyond wait.' },
+  deviceMessagesPerSecond: { ...rate, default: 2_000, description: 'Messages one device may send a second, after ten seconds\' worth at once; beyond it the device is slowed down, nothing is dropped. 0: no limit.' },
+  deviceBytesPerSecond: { ...rate, default: 4_194_304, description: 'Bytes one device may send a second, in the same way. 0: no limit.' },
+  totalMessagesPerSecond: { ...rate, default: 0, description: 'Messages all devices together may send a second; beyond it they are slowed down. 0: no limit.' },
+  totalBytesPerSecond: { ...rate, default: 0, description: 'Bytes all devices together may send a second, in the same way. 0: no limit.' },
+  flappingSessions: { ...rate, default: 10, description: 'Sessions of one device in a minute that end by a rule it broke, before it is kept out for a while. 0: never.' },
+  authenticationFailures: { ...rate, default: 100, description: 'Refused certificates in a minute from one IP address, before it is kept out for a while (or slowed down, where other devices of it are in). 0: never.' },
+  clonePolicy: {
+    type: 'string',
+    enum: ['report', 'refuse'],
+    default: 'report',
+    description: 'A device that comes with an older certificate after a newer one was used: only reported as a clone, or refused as well.'
+  },
   failPoints: { type: 'string', description: 'For `pulsegate proof` only: where this process shall die or freeze (runtime/fail-points.ts).' }
 } as const satisfies Record<string, Setting>
 

@@ -18,7 +18,7 @@ process.exit(await runServer('pulsegate-broker', serverConfig, async (context) =
     auditDir: join(dirname(caFile), 'audit-trail'),
     mqtt: { host: '127.0.0.1', port: 0 },
     enrolment: 'active',
-    limits: {}
+    limits: { deviceMessagesPerSecond: 1_000_000_000, deviceBytesPerSecond: 1_000_000_000_000 }
   }, context)
   say({ event: 'listening', port: broker.address.port })
 }))

@@ -25,7 +25,8 @@ const { broker } = await serve({
   serverNames: ['localhost', '127.0.0.1'],
   health: { host: '127.0.0.1', port: 0 },
   enrolment: 'active',
-  retentionMs
+  retentionMs,
+  limits: { deviceMessagesPerSecond: 1_000_000_000, deviceBytesPerSecond: 1_000_000_000_000 } // few devices stand for many
 }, { lifecycle, observability: { log, meter: telemetry.meter, tracer: telemetry.tracer }, metricsText: () => telemetry.prometheusText() })
 say({ event: 'listening', port: broker.address.port })
 await untilStopped()

@@ -20,7 +20,7 @@ function upTo (count: number): number[] {
   return Array.from({ length: count }, (_, i) => i + 1)
 }
 
-test('a flood with acknowledgements withheld stays at the cap, is resumed, and all of it is acknowledged once, in order', async (t) => {
+test('a flood with acknowledgements withheld stays at the cap, is resumed, and all of it is acknowledged once, in order [C7] [C8]', async (t) => {
   const { client, pki, queue, broker } = await startTestBroker(t, { limits: { maxInFlightMessages: 64 } })
   const flooder = await client(await pki.device())
   const other = await client(await pki.device())
@@ -85,7 +85,7 @@ test('acknowledgements that are due together leave in one write', async (t) => {
   t.equal(chunks, 1)
 })
 
-test('60 MB of an unfinished packet are refused at the header, before and after CONNECT', async (t) => {
+test('60 MB of an unfinished packet are refused at the header, before and after CONNECT [C7]', async (t) => {
   const { client, tls, pki, broker } = await startTestBroker(t)
   const header = Buffer.from([0x10, 0x80, 0x80, 0x80, 0x1e]) // CONNECT of 60 MiB
   const early = await tls(await pki.device())
@@ -104,7 +104,7 @@ test('60 MB of an unfinished packet are refused at the header, before and after 
   t.ok(after.arrayBuffers - before.arrayBuffers < 20 * 1024 * 1024, `${after.arrayBuffers - before.arrayBuffers} bytes, most of them the sender's`)
 })
 
-test('a peer that does not read what we write is bounded, then closed', async (t) => {
+test('a peer that does not read what we write is bounded, then closed [C7]', async (t) => {
   const { client, pki, broker, queue } = await startTestBroker(t, { limits: { writeStallMs: 300 } })
   const deaf = await client(await pki.device())
   deaf.send(generate({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: `v1/${deaf.id}/command`, qos: 1 }] }))
@@ -124,7 +124,7 @@ test('a peer that does not read what we write is bounded, then closed', async (t
   t.match(broker.stats(), { inFlight: { messages: 0, bytes: 0 } })
 })
 
-test('nothing behind CONNECT is looked at before CONNACK 0 has gone out', async (t) => {
+test('nothing behind CONNECT is looked at before CONNACK 0 has gone out [C2]', async (t) => {
   const { tls, pki, queue, registry } = await startTestBroker(t)
   let admit: () => void = () => {}
   const admission = registry.admit.bind(registry)
@@ -186,7 +186,7 @@ test('silence beyond one and a half keepalives ends a connection; while we do no
   t.strictSame(await stalled.acked(20), upTo(20))
 })
 
-test('a message that was not stored is not acknowledged, nor any after it; the connection ends so that the device sends again', async (t) => {
+test('a message that was not stored is not acknowledged, nor any after it; the connection ends so that the device sends again [C8] [C16]', async (t) => {
   const { client, pki, queue, broker } = await startTestBroker(t)
   const c = await client(await pki.device())
   queue.held = true
@@ -217,7 +217,7 @@ test('QoS 0 is taken, counted and promised nothing', async (t) => {
   t.match(broker.stats(), { received: 11, pubacksSent: 1, inFlight: { messages: 0, bytes: 0 } })
 })
 
-test('the cap on sockets holds', async (t) => {
+test('the cap on sockets holds [C7]', async (t) => {
   const { client, tls, pki, broker } = await startTestBroker(t, { limits: { maxConnections: 2 } })
   await client(await pki.device())
   await client(await pki.device())

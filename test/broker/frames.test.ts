@@ -89,7 +89,7 @@ test('while the sink is blocked nothing comes out, however much goes in', (t) =>
   t.end()
 })
 
-test('a frame over the cap is refused at its header, whole or byte by byte, also behind a good one', (t) => {
+test('a frame over the cap is refused at its header, whole or byte by byte, also behind a good one [C7]', (t) => {
   const header = Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]) // 256 MB
   t.equal(read([header]).fault, 'too-large')
   t.equal(read([...header].map((byte) => Buffer.from([byte]))).fault, 'too-large')
@@ -101,14 +101,14 @@ test('a frame over the cap is refused at its header, whole or byte by byte, also
   t.end()
 })
 
-test('a length of five bytes is malformed', (t) => {
+test('a length of five bytes is malformed [C7]', (t) => {
   const header = Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01])
   t.equal(read([header]).fault, 'malformed')
   t.equal(read([...header].map((byte) => Buffer.from([byte]))).fault, 'malformed')
   t.end()
 })
 
-test('an unfinished frame holds what has come, not what its header claims', (t) => {
+test('an unfinished frame holds what has come, not what its header claims [C7]', (t) => {
   const sink = new Collector()
   sink.maxFrameBytes = 300 * 1024 * 1024
   const before = process.memoryUsage().arrayBuffers

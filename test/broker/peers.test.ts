@@ -150,7 +150,7 @@ for (const away of ['killed', 'frozen'] as const) {
   })
 }
 
-test('a certificate revoked at one broker ends its session at the other, whose own list is old, and stays out', needsServices, async (t) => {
+test('a certificate revoked at one broker ends its session at the other, whose own list is old, and stays out [C4]', needsServices, async (t) => {
   const where = await temporaryRedis(t)
   const pki = await createPki(t)
   const old = await copyOf(t, pki)
@@ -181,7 +181,7 @@ test('a certificate revoked at one broker ends its session at the other, whose o
   await publishes(t, other, 1)
 })
 
-test('a certificate revoked while Redis is away is known to the others when it is back', needsServices, async (t) => {
+test('a certificate revoked while Redis is away is known to the others when it is back [C4]', needsServices, async (t) => {
   const redis = await ownRedis(t)
   const where = { url: redis.url, namespace: 'ward', timeoutMs: 500 }
   const pki = await createPki(t)

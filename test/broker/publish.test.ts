@@ -27,7 +27,7 @@ test('the three uplink topics of the identity are read in place', (t) => {
   t.end()
 })
 
-test('every other PUBLISH is refused, and the reason says why', (t) => {
+test('every other PUBLISH is refused, and the reason says why [C3]', (t) => {
   const cases: Array<[string, Buffer]> = [
     ['topic-foreign', publish(`v1/${other}/telemetry`)],
     ['topic-foreign', publish(`v1/${own.toUpperCase()}/telemetry`)],
@@ -57,7 +57,7 @@ test('every other PUBLISH is refused, and the reason says why', (t) => {
   t.end()
 })
 
-test('topics are judged by bytes: wildcards, bad UTF-8, NUL', (t) => {
+test('topics are judged by bytes: wildcards, bad UTF-8, NUL [C3]', (t) => {
   t.equal(topicFault(Buffer.from(`v1/${own}/#`)), 'topic-wildcard')
   t.equal(topicFault(Buffer.from('v1/+/telemetry')), 'topic-wildcard')
   t.equal(topicFault(Buffer.from([0x76, 0x31, 0x2f, 0xc3, 0x28])), 'topic-encoding')

@@ -1,6 +1,6 @@
 // The refusal matrix, against the real broker over real TLS: who may not come in, what may not be said. Each is counted
 // and logged with its reason, nothing of it is executed, and the session of the device that was impersonated lives on.
-import { randomUUID } from 'node:crypto'
+import { randomUUID, X509Certificate } from 'node:crypto'
 import { connect as tcpConnect } from 'node:net'
 import { once } from 'node:events'
 import { generate } from 'mqtt-packet'
@@ -13,9 +13,9 @@ function refusedFor (t: Test, { broker, log }: TestBroker, reason: RefusalReason
   t.ok(log.some((line) => line['reason'] === reason), `logged as ${reason}`)
 }
 
-test('a certificate that is not good enough never speaks a byte of MQTT', async (t) => {
+test('a certificate that is not good enough never speaks a byte of MQTT, and the audit trail says whose it was, from where and why [C1]', async (t) => {
   const house = await startTestBroker(t)
-  const { pki, tls, broker, queue } = house
+  const { pki, tls, broker, queue, audit } = house
   const victim = await house.client(await pki.device())
   const cases: Array<[keyof typeof pki.bad, RefusalReason]> = [
     ['foreignCa', 'certificate-untrusted'],
@@ -35,17 +35,23 @@ test('a certificate that is not good enough never speaks a byte of MQTT', async 
       if (!client.isClosed) client.send(client.connect(), client.publish(1))
       await client.closed
       t.strictSame(client.packets, [], `${kind} over ${version}`)
+      const told = () => audit.filter(({ agent }) => agent.certificateSerial === serialOf(pki.bad[kind]))
+      await eventually(() => told().length === (version === 'TLSv1.2' ? 1 : 2), `the audit of ${kind}`)
+      const named = kind !== 'noUriSan' && kind !== 'twoUriSans'
+      t.match(told().at(-1), { type: 'connection', subtype: 'refused', outcome: 'minor-failure', reason, agent: { id: named ? pki.bad[kind].id : 'unknown', address: '127.0.0.1', certificateIssuer: /^CN=/ }, detail: { stage: 'handshake', claimed: true } })
       wanted.set(reason, (wanted.get(reason) ?? 0) + 1)
     }
     await (await tls(undefined, { minVersion: version, maxVersion: version })).closed
   }
+  await eventually(() => audit.filter(({ reason, agent }) => reason === 'no-certificate' && agent.id === 'unknown' && agent.address === '127.0.0.1').length === 2)
+  t.equal(broker.stats().received, 0, 'not one message was looked at')
   t.strictSame(broker.stats().refused, Object.fromEntries(wanted))
   t.equal(queue.all.length, 0)
   victim.send(victim.publish(1))
   t.strictSame(await victim.acked(1), [1], 'a good device is not disturbed')
 })
 
-test('plain TCP, old TLS and silence are turned away at the handshake', async (t) => {
+test('plain TCP, old TLS and silence are turned away at the handshake, in bounded time [C5] [C7]', async (t) => {
   const house = await startTestBroker(t, { limits: { connectTimeoutMs: 400 } })
   const { broker, pki, tls } = house
   const plain = tcpConnect(broker.address.port, '127.0.0.1')
@@ -64,7 +70,7 @@ test('plain TCP, old TLS and silence are turned away at the handshake', async (t
   refusedFor(t, house, 'connect-timeout')
 })
 
-test('a CONNECT that asks for what it may not have is answered and closed, and nothing behind it is looked at', async (t) => {
+test('a CONNECT that asks for what it may not have is answered and closed, and nothing behind it is looked at [C2] [C3] [C6]', async (t) => {
   const house = await startTestBroker(t)
   const { pki, tls, queue, registry, broker } = house
   const victim = await house.client(await pki.device())
@@ -114,7 +120,7 @@ test('a CONNECT that asks for what it may not have is answered and closed, and n
   t.strictSame(await victim.acked(1), [1], 'the session of the device that was impersonated lives on')
 })
 
-test('a refused client that asks to subscribe hears nothing', async (t) => {
+test('a refused client that asks to subscribe hears nothing [C3] [C6]', async (t) => {
   const { pki, tls, registry, broker } = await startTestBroker(t)
   const device = await pki.device()
   registry.states.set(device.id, 'suspended')
@@ -127,7 +133,7 @@ test('a refused client that asks to subscribe hears nothing', async (t) => {
   t.equal(broker.stats().refused['suspended'], 20)
 })
 
-test('a PUBLISH that may not be ends the connection with its reason; what came before it is still acknowledged', async (t) => {
+test('a PUBLISH that may not be ends the connection with its reason; what came before it is still acknowledged [C3]', async (t) => {
   const house = await startTestBroker(t)
   const { pki, broker, queue } = house
   const victim = await house.client(await pki.device())
@@ -158,7 +164,7 @@ test('a PUBLISH that may not be ends the connection with its reason; what came b
   t.strictSame(await victim.acked(1), [9])
 })
 
-test('packets a device has no business sending end the connection', async (t) => {
+test('packets a device has no business sending end the connection [C7]', async (t) => {
   const house = await startTestBroker(t)
   const { pki, tls } = house
   const cases: Array<[RefusalReason, (client: RawClient) => Buffer]> = [
@@ -188,7 +194,7 @@ test('packets a device has no business sending end the connection', async (t) =>
   t.equal(house.queue.all.length, 0)
 })
 
-test('only the own command topic may be subscribed, whatever else is asked for in the same packet', async (t) => {
+test('only the own command topic may be subscribed, whatever else is asked for in the same packet [C3]', async (t) => {
   const { client, pki, broker } = await startTestBroker(t)
   const [one, two] = await pki.devices([randomUUID(), randomUUID()])
   if (one === undefined || two === undefined) throw new Error('two devices')
@@ -214,6 +220,10 @@ test('only the own command topic may be subscribed, whatever else is asked for i
   const first = await back.next('publish')
   t.match(first.topic, one.id)
 })
+
+function serialOf ({ cert }: { cert: string }): string {
+  return new X509Certificate(cert).serialNumber
+}
 
 function subscribe (messageId: number, ...topics: string[]): Buffer {
   return generate({ cmd: 'subscribe', messageId, subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })) })

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { eventually, startTestBroker } from '../fixtures/broker.ts'
 
-test('a device that is active no more loses its session, with its state as the reason; others do not notice', async (t) => {
+test('a device that is active no more loses its session, with its state as the reason; others do not notice [C6]', async (t) => {
   const { broker, client, pki } = await startTestBroker(t)
   const innocent = await client(await pki.device())
   for (const state of ['pending', 'suspended', 'retired'] as const) {
@@ -19,7 +19,7 @@ test('a device that is active no more loses its session, with its state as the r
   t.strictSame(await innocent.acked(1), [1])
 })
 
-test('what was remembered is void: a device suspended while it was away does not come in when the registry is away', async (t) => {
+test('what was remembered is void: a device suspended while it was away does not come in when the registry is away [C6]', async (t) => {
   const { broker, client, tls, pki, registry } = await startTestBroker(t)
   const [suspended, other] = [await pki.device(), await pki.device()]
   for (const device of [suspended, other]) (await client(device)).socket.destroy()
@@ -33,7 +33,7 @@ test('what was remembered is void: a device suspended while it was away does not
   t.equal((await refused.next('connack')).returnCode, 3)
 })
 
-test('a change that comes while the registry is asked is not undone by the older answer', async (t) => {
+test('a change that comes while the registry is asked is not undone by the older answer [C6]', async (t) => {
   const { broker, tls, pki, registry } = await startTestBroker(t)
   const device = await pki.device()
   let asked = 0

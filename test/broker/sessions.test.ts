@@ -63,7 +63,7 @@ test('a will goes to the queue as a message of its device when the connection is
   t.match(broker.stats(), { received: 1, inFlight: { messages: 0, bytes: 0 }, pubacksSent: 0 })
 })
 
-test('the registry away: who was active comes in, who is not known is told to come later', async (t) => {
+test('the registry away: who was active comes in, who is not known is told to come later [C16]', async (t) => {
   const { client, tls, pki, registry, broker } = await startTestBroker(t, { limits: { admitTimeoutMs: 200 } })
   const known = await pki.device()
   await client(known)
@@ -89,7 +89,7 @@ test('the registry away: who was active comes in, who is not known is told to co
   t.equal((await forgotten.next('connack')).returnCode, 3, 'a suspension is not outlived by an older memory')
 })
 
-test('revocation ends the live session, and neither a fresh nor a resumed handshake brings it back', async (t) => {
+test('revocation ends the live session, and neither a fresh nor a resumed handshake brings it back [C4]', async (t) => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const { tls, pki, broker } = await startTestBroker(t)
     const [bad, good] = [await pki.device(), await pki.device()]

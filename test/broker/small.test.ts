@@ -70,7 +70,7 @@ test('what the clock demands of a connection', (t) => {
   t.end()
 })
 
-test('a CONNECT is judged by what it says of itself', (t) => {
+test('a CONNECT is judged by what it says of itself [C2] [C3]', (t) => {
   const id = '0b4e1f6a-6c1a-4d5c-9a54-2f1de7a2c101'
   const other = '0b4e1f6a-6c1a-4d5c-9a54-2f1de7a2c102'
   const hello: Hello = { clientId: id, keepaliveS: 60, will: null }

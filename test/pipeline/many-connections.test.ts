@@ -65,7 +65,7 @@ test('a thousand devices connect at once over mutual TLS, and each gets its mess
   t.ok(perDevice < 256 * 1024, 'and costs a bounded amount of memory')
 })
 
-test('a connection that floods and never reads its acknowledgements is paused: memory stays bounded, others are served', { timeout: 120_000 }, async (t) => {
+test('a connection that floods and never reads its acknowledgements is paused: memory stays bounded, others are served [C7]', { timeout: 120_000 }, async (t) => {
   const setup = await setUp(t)
   const { pki, process, databaseUrl } = setup
   const flooder = await pki.device()
@@ -107,7 +107,7 @@ async function stalls (socket: TLSSocket, packet: () => Buffer): Promise<boolean
   return false
 }
 
-test('60 MB of an unfinished packet are refused at the header, before and after CONNECT', { timeout: 120_000 }, async (t) => {
+test('60 MB of an unfinished packet are refused at the header, before and after CONNECT [C7]', { timeout: 120_000 }, async (t) => {
   const setup = await setUp(t)
   const { pki, process } = setup
   const before = await rss(process)

@@ -50,7 +50,7 @@ async function attempt (running: Running, { key, cert, id }: Partial<DeviceIdent
   }
 }
 
-test('no bad certificate gets in, each for its own reason, and a good session goes on', async (t) => {
+test('no bad certificate gets in, each for its own reason, and a good session goes on [C1]', async (t) => {
   const running = await startPulsegate(t)
   const innocent = await running.connect()
   for (const [kind, reason] of Object.entries(badCertificates) as Array<[BadKind, string]>) {
@@ -70,7 +70,7 @@ test('no bad certificate gets in, each for its own reason, and a good session go
   t.equal(running.service.broker.stats().sessions, 1, 'only the innocent one is in')
 })
 
-test('the client id of another device is refused and the victim\'s session survives', async (t) => {
+test('the client id of another device is refused and the victim\'s session survives [C2]', async (t) => {
   const running = await startPulsegate(t)
   const victim = await running.connect()
   const thief = await running.pki.device()
@@ -93,7 +93,7 @@ const forbidden: Forbidden[] = [
   { name: 'QoS 2', reason: 'qos2', publish: { topic: (own) => `v1/${own}/telemetry`, qos: 2 } }
 ]
 
-test('publishing what is not one\'s own ends the connection, stores nothing, and hurts nobody else', async (t) => {
+test('publishing what is not one\'s own ends the connection, stores nothing, and hurts nobody else [C3] [C8]', async (t) => {
   const running = await startPulsegate(t)
   const victim = await running.connect()
   for (const { name, reason, publish: { topic, retain = false, qos = 1 } } of forbidden) {
@@ -113,7 +113,7 @@ test('publishing what is not one\'s own ends the connection, stores nothing, and
   t.equal(received, stored + duplicate + quarantined + messagesRefused, 'and every message is accounted for')
 })
 
-test('subscribing to anything but one\'s own commands is answered with failure', async (t) => {
+test('subscribing to anything but one\'s own commands is answered with failure [C3]', async (t) => {
   const running = await startPulsegate(t)
   const victim = await running.connect()
   const device = await running.connect()
@@ -128,7 +128,7 @@ test('subscribing to anything but one\'s own commands is answered with failure',
   await victim.publish(telemetry(0))
 })
 
-test('a will on a foreign topic, retained or not, is refused at CONNECT', async (t) => {
+test('a will on a foreign topic, retained or not, is refused at CONNECT [C3]', async (t) => {
   const running = await startPulsegate(t)
   const victim = await running.connect()
   const wills: Array<NonNullable<IClientOptions['will']>> = [

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { connectDevice, telemetry } from '../fixtures/mqtt-device.ts'
 import { startPulsegate } from '../fixtures/pulsegate.ts'
 
-test('revoking a certificate ends its live session within seconds and keeps it out', async (t) => {
+test('revoking a certificate ends its live session within seconds and keeps it out [C4]', async (t) => {
   const { connect, pki, service } = await startPulsegate(t)
   const identity = await pki.device()
   const [innocent, revoked] = await Promise.all([connect(), connect(identity)])

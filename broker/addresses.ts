@@ -1,0 +1,88 @@
+// What is known of each address: its connections, the sessions among them, the handshakes it may still begin, the failures it has
+// made. Addresses with a connection are always kept (there are at most as many as connections); of the others the least recently
+// seen is forgotten first.
+import { LRUCache } from 'lru-cache'
+import { addressKey } from './address.ts'
+import { type Limits } from './limits.ts'
+import { Penalty, type PenaltyRules } from './penalty.ts'
+
+const maxGone = 10_000
+const burstS = 4
+/** Handshakes a second of an address that is banned and has devices that behave: several may share it behind one NAT. */
+const slowedPerSecond = 5
+/** Failures more that an address is granted for each device that is in: a ward may hold some bad ones. */
+const failuresPerSession = 2
+
+/** One address. Its fields are for `gate.ts` and `guard.ts`. */
+export class Address<W> {
+  readonly key: string
+  connections = 0
+  sessions = 0
+  /** Connections whose handshake has not begun, the oldest first. */
+  readonly waiting: W[] = []
+  readonly penalty = new Penalty()
+  #tokens = Infinity
+  #atMs = 0
+
+  constructor (key: string) {
+    this.key = key
+  }
+
+  /** Takes one of the handshakes the address may begin, if there is one. */
+  take (perSecond: number, nowMs: number): boolean {
+    const rate = this.penalty.banned(nowMs) ? Math.min(perSecond, slowedPerSecond) : perSecond
+    this.#tokens = Math.min(rate * burstS, this.#tokens + (nowMs - this.#atMs) * rate / 1_000)
+    this.#atMs = nowMs
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+}
+
+export class Addresses<W> {
+  readonly #rules: PenaltyRules
+  readonly #live = new Map<string, Address<W>>()
+  readonly #gone = new LRUCache<string, Address<W>>({ max: maxGone })
+
+  constructor (limits: Limits) {
+    this.#rules = { limit: limits.authenticationFailures, windowMs: 60_000, firstBanMs: limits.addressFirstBanMs, maxBanMs: limits.addressMaxBanMs }
+  }
+
+  /** The address of a connection that has come; `leave` when it has gone. */
+  enter (text: string): Address<W> {
+    const key = addressKey(text)
+    let address = this.#live.get(key)
+    if (address === undefined) {
+      address = this.#gone.get(key) ?? new Address<W>(key)
+      this.#gone.delete(key)
+      this.#live.set(key, address)
+    }
+    address.connections++
+    return address
+  }
+
+  leave (address: Address<W>): void {
+    if (--address.connections > 0) return
+    this.#live.delete(address.key)
+    this.#gone.set(address.key, address)
+  }
+
+  /** The address, while it is remembered. */
+  get (text: string): Address<W> | undefined {
+    const key = addressKey(text)
+    return this.#live.get(key) ?? this.#gone.get(key)
+  }
+
+  /** Who is at this address has failed to show who it is. Gives the length, ms, of the ban that begins with it, or 0. */
+  failed (text: string, nowMs: number): number {
+    const address = this.get(text)
+    return address === undefined ? 0 : address.penalty.add(1, this.#rules, nowMs, failuresPerSession * address.sessions)
+  }
+
+  /** Addresses that are banned now. */
+  banned (nowMs: number): number {
+    let count = 0
+    for (const table of [this.#live, this.#gone]) for (const address of table.values()) if (address.penalty.banned(nowMs)) count++
+    return count
+  }
+}
