@@ -3,6 +3,8 @@
 import { textFields } from '../admin/body.ts'
 import { type AdminRequest, type AdminRoute, BadRequest } from '../admin/routes.ts'
 import { type Broker } from '../broker/broker.ts'
+import { listTrail, type AuditFilter } from '../ingest/audit/list.ts'
+import { type Database } from '../ingest/database.ts'
 import { type DeviceRegistry } from '../ingest/registry.ts'
 import { type AuditEntity } from '../runtime/audit.ts'
 import { deviceStates, isDeviceId } from '../schemas/device.ts'
@@ -10,7 +12,7 @@ import { deviceStates, isDeviceId } from '../schemas/device.ts'
 const process: AuditEntity = { type: 'process', id: 'broker' }
 const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
 
-export function adminRoutes ({ broker, registry }: { readonly broker: Broker, readonly registry: DeviceRegistry }): AdminRoute[] {
+export function adminRoutes ({ broker, registry, database }: { readonly broker: Broker, readonly registry: DeviceRegistry, readonly database: Database }): AdminRoute[] {
   return [
     { method: 'GET', path: '/v1/whoami', right: 'status:read', action: 'R', entity: () => process, handle: async ({ operator: { name, role } }) => ({ name, role }) },
     { method: 'GET', path: '/v1/status', right: 'status:read', action: 'R', entity: () => process, handle: async () => broker.stats() },
@@ -51,8 +53,33 @@ export function adminRoutes ({ broker, registry }: { readonly broker: Broker, re
         await broker.command(id, Buffer.from(hex, 'hex'))
         return { id, handed: true }
       }
+    },
+    {
+      method: 'GET',
+      path: '/v1/audit',
+      right: 'audit:read',
+      action: 'R',
+      entity: () => ({ type: 'audit', id: '*' }),
+      handle: async ({ query }) => ({ events: await listTrail(database, auditFilter(query)) })
     }
   ]
+}
+
+function auditFilter (query: URLSearchParams): AuditFilter {
+  const number = (name: string, most: number): number | undefined => {
+    const text = query.get(name)
+    if (text === null) return undefined
+    if (!/^\d{1,15}$/.test(text) || Number(text) < 1 || Number(text) > most) throw new BadRequest(`"${name}" must be a whole number from 1 to ${most}`)
+    return Number(text)
+  }
+  for (const name of query.keys()) if (!['type', 'entity', 'before', 'limit'].includes(name)) throw new BadRequest(`"${name.slice(0, 40)}" is not a filter; there are: type, entity, before, limit`)
+  const [type, entity, before] = [query.get('type'), query.get('entity'), number('before', Number.MAX_SAFE_INTEGER)]
+  return {
+    limit: number('limit', 1_000) ?? 100,
+    ...(type !== null && { type }),
+    ...(entity !== null && { entity }),
+    ...(before !== undefined && { before })
+  }
 }
 
 function deviceId ({ params: { id = '' } }: AdminRequest): string {

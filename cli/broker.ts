@@ -7,12 +7,13 @@ import { limitSettings, limitsOf } from './broker-limits.ts'
 import { addSettings, configOf } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { needed } from './needed.ts'
+import { adminOptions, adminSettings } from './serve-admin.ts'
 import { type BrokerProcessOptions, serveBroker } from './serve-broker.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'auditDir', 'mqttHost', 'mqttPort', 'enrolment', ...redisSettings.slice(1),
+const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'auditDir', 'mqttHost', 'mqttPort', 'enrolment', ...adminSettings, ...redisSettings.slice(1),
   ...limitSettings, 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
-type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | typeof limitSettings[number] |
+type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | typeof adminSettings[number] | typeof limitSettings[number] |
   'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
@@ -46,6 +47,7 @@ function optionsOf (config: Config<BrokerSetting>): BrokerProcessOptions {
     auditDir: auditDirOf(config),
     mqtt: { host: config.mqttHost, port: config.mqttPort },
     enrolment: config.enrolment ?? 'pending',
+    ...adminOptions(config),
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     limits: limitsOf(config)

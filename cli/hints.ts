@@ -10,6 +10,7 @@ export function startedLines (service: Service, logFile: string | null): string[
     `database   ${service.databaseKind}; look with: psql '${shownUrl(service)}'`,
     `health     http://${host}:${port}/readyz and /metrics`
   ]
+  if (service.admin !== null) lines.push(`admin      https://${service.admin.address.host}:${service.admin.address.port}/v1/ (operators' certificates; docs/administration.md)`)
   if (logFile !== null) lines.push(`log        ${logFile}`)
   return [...lines, '']
 }

@@ -1,13 +1,15 @@
 // The administration address of a process: whom it lets in (the operators' authority beside the fleet's), and what can be asked there.
 // Off unless a port is set; when one is, a missing authority ends the start instead of leaving the port shut in silence.
-import { join } from 'node:path'
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
-import { loadCredentials } from '../broker/credentials.ts'
+import { loadCredentials, type Credentials } from '../broker/credentials.ts'
 import { type Broker, type TlsFiles } from '../broker/broker.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { operatorsDirectory } from '../certs/operators.ts'
+import { type Database } from '../ingest/database.ts'
 import { type DeviceRegistry } from '../ingest/registry.ts'
 import { type AuditLog } from '../runtime/audit.ts'
+import { PulsegateError } from '../runtime/errors.ts'
+import { type Config } from '../runtime/settings.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { type PartsContext } from './parts.ts'
 import { watchFiles } from './watch-files.ts'
@@ -19,20 +21,36 @@ export interface AdminOptions {
   readonly certs: string
 }
 
-/** Starts it; closed with the lifecycle. Throws PORT_UNAVAILABLE and TLS_FILE_*. */
-export async function serveAdmin (options: AdminOptions, parts: { readonly broker: Broker, readonly registry: DeviceRegistry, readonly audit: AuditLog }, { lifecycle, observability }: PartsContext): Promise<AdminServer> {
+export interface AdminParts {
+  readonly broker: Broker
+  readonly registry: DeviceRegistry
+  readonly database: Database
+  readonly audit: AuditLog
+}
+
+export const adminSettings = ['adminHost', 'adminPort'] as const
+
+/** What a process is told of it; nothing: there is to be none. */
+export function adminOptions ({ adminHost, adminPort }: Config<typeof adminSettings[number]>): { admin?: Omit<AdminOptions, 'certs'> } {
+  return adminPort === undefined ? {} : { admin: { host: adminHost, port: adminPort } }
+}
+
+/** Starts it when it is wanted; closed with the lifecycle. Throws PORT_UNAVAILABLE and TLS_FILE_*. */
+export async function serveAdmin (options: Partial<AdminOptions> & Pick<AdminOptions, 'certs'>, parts: AdminParts, { lifecycle, observability }: PartsContext): Promise<AdminServer | null> {
+  const { host, port } = options
+  if (host === undefined || port === undefined) return null
   const files = adminFiles(options.certs)
   const server = await startAdminServer({
-    host: options.host,
-    port: options.port,
-    tls: await loadCredentials(files),
+    host,
+    port,
+    tls: await adminCredentials(files),
     routes: adminRoutes(parts),
     audit: parts.audit,
     observability
   })
   lifecycle.onClose('administration', () => server.close())
   const reload = (): void => {
-    loadCredentials(files).then((tls) => { server.replace(tls) }, (err: unknown) => {
+    adminCredentials(files).then((tls) => { server.replace(tls) }, (err: unknown) => {
       observability.log.error({ err }, 'the certificates of administration could not be read; it goes on with those it has')
     })
   }
@@ -41,9 +59,16 @@ export async function serveAdmin (options: AdminOptions, parts: { readonly broke
   return server
 }
 
+async function adminCredentials (files: TlsFiles): Promise<Credentials> {
+  return loadCredentials(files).catch((error: unknown) => {
+    if (!(error instanceof PulsegateError) || !error.message.includes(files.caFile)) throw error
+    throw new PulsegateError(error.code, `${error.message}; administration lets in who has a certificate of the operators' authority, so first do: pulsegate certs operator <name> --role operator`, { cause: error })
+  })
+}
+
 /** The broker's own server certificate; the operators' authority and lists. */
 export function adminFiles (certs: string): TlsFiles {
   const fleet = authorityPaths(certs)
-  const operators = authorityPaths(operatorsDirectory(join(certs)))
+  const operators = authorityPaths(operatorsDirectory(certs))
   return { keyFile: fleet.serverKey, certFile: fleet.serverCertificate, caFile: operators.ca, crlFiles: [operators.issuingCrl, operators.rootCrl] }
 }

@@ -10,6 +10,7 @@ import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { openProcessAudit } from './audit-process.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
+import { serveAdmin } from './serve-admin.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -23,6 +24,8 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
   readonly limits: Partial<Limits>
+  /** Administration over HTTPS; absent: none. */
+  readonly admin?: { readonly host: string, readonly port: number }
   /** Stands between broker and queue; the proof's negative control breaks the promise here. */
   readonly between?: (queue: Queue) => QueueWriter
 }
@@ -58,6 +61,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
   watchRegistryFor({ databaseUrl: options.databaseUrl, broker, lifecycle, observability })
+  await serveAdmin({ certs: options.certs, ...options.admin }, { broker, registry, database, audit }, context)
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')
   return broker

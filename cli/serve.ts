@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
+import { type AdminServer } from '../admin/server.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
 import { type Database } from '../ingest/database.ts'
@@ -28,6 +29,7 @@ import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { serveAdmin } from './serve-admin.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -44,6 +46,8 @@ export interface ServeOptions {
   /** Names and addresses the server certificate is made for. */
   readonly serverNames: readonly string[]
   readonly health: { readonly host: string, readonly port: number }
+  /** Administration over HTTPS; absent: none. */
+  readonly admin?: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
   readonly retentionMs: number
   readonly poolSize?: number
@@ -77,6 +81,8 @@ export interface Service {
   readonly broker: Broker
   readonly health: Health
   readonly healthServer: HealthServer
+  /** Null when none was wanted. */
+  readonly admin: AdminServer | null
   /** Resolves when everything acknowledged by now is in the database; rejects when `signal` aborts. */
   untilHandled (signal: AbortSignal): Promise<void>
 }
@@ -105,6 +111,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health, audit })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
+  const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, registry, database, audit }, context)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   health.register('database', () => databaseCheck(path.worker, heartbeat))
@@ -120,6 +127,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     authority,
     health,
     healthServer,
+    admin,
     ...path
   }
   log.info({ mqtt: service.url, health: healthServer.address, database: service.databaseKind }, 'pulsegate is up')

@@ -6,9 +6,10 @@ import { limitSettings, limitsOf } from './broker-limits.ts'
 import { addSettings } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
+import { adminOptions, adminSettings } from './serve-admin.ts'
 
 export const upSettings = ['data', 'certs', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
-  'healthHost', 'healthPort', 'enrolment',
+  'healthHost', 'healthPort', ...adminSettings, 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
   'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -51,6 +52,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
     mqtt: { host: config.mqttHost, port: config.mqttPort },
     serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost]), ...config.serverNames?.split(',') ?? []])],
     health: { host: config.healthHost, port: config.healthPort },
+    ...adminOptions(config),
     enrolment: config.enrolment ?? 'active',
     retentionMs: config.retentionMs,
     poolSize: config.poolSize,
