@@ -55,10 +55,11 @@ export class ChainCheck {
     this.#first ??= number
     this.#rows++
     const computed = linkHash(this.#before.hash, text)
-    if (number === expected && computed.toString('hex') !== hash) this.#faults.add('altered', number, `row ${number} does not follow from its text and the row before: it, or the hash before it, was changed`)
+    const follows = computed.toString('hex') === hash
+    if (number === expected && !follows) this.#faults.add('altered', number, `row ${number} does not follow from its text and the row before: it, or the hash before it, was changed`)
     this.#content(row)
     this.#anchor(number, hash)
-    this.#before = { number, hash: computed.toString('hex') === hash ? computed : Buffer.from(hash, 'hex') }
+    this.#before = { number, hash: follows ? computed : Buffer.from(hash, 'hex') }
   }
 
   end (): VerifyReport {

@@ -52,7 +52,7 @@ const forbidden = [
   'UPDATE sample SET value = 0',
   'DELETE FROM receipt',
   'DELETE FROM audit',
-  'UPDATE audit SET reason = NULL',
+  'UPDATE audit SET event = NULL',
   'UPDATE device SET id = gen_random_uuid()',
   'TRUNCATE sample'
 ]
