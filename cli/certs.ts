@@ -9,6 +9,8 @@ import { isMissing } from '../certs/files.ts'
 import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { isDeviceId, lifeDays } from '../certs/profile.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { estCommand } from './certs-est.ts'
+import { tokenCommand, tokensCommand } from './certs-token.ts'
 import { descriptionText, listReportText, recordsText, stateOf, untilText } from './certs-text.ts'
 
 interface CommonOptions { readonly dir: string, readonly json?: boolean }
@@ -22,10 +24,11 @@ type Print = (options: CommonOptions, data: unknown, text: string) => void
 export function certsCommand (write: (text: string) => void = (text) => { process.stdout.write(text) }): Command {
   const print: Print = (options, data, text) => { write(options.json === true ? `${JSON.stringify(data)}\n` : text) }
   const certs = new Command('certs').description('issue, sign and revoke the certificates of devices and of the broker')
-  for (const make of [init, issue, sign, list, show, revoke, crl, server]) certs.addCommand(make(print))
+  for (const make of [init, issue, sign, list, show, revoke, crl, server, tokenCommand, tokensCommand, estCommand]) certs.addCommand(make(print))
   return certs.addHelpText('after', `
 The root key signs once and can then be taken away: make the authority with --root-dir on a medium you unplug.
-More in docs/certificates.md.`)
+Devices get their certificates over HTTPS: \`pulsegate certs est\`, with a token of \`pulsegate certs token\`.
+More in docs/certificates.md and docs/enrolment.md.`)
 }
 
 function init (print: Print): Command {

@@ -23,8 +23,10 @@ import { type HealthServer, startHealthServer } from '../runtime/health-server.t
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
+import { type EstServer } from '../certs/est/server.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { serveEst, type ServeEstOptions } from './serve-est.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -39,6 +41,8 @@ export interface ServeOptions {
   /** Names and addresses the server certificate is made for. */
   readonly serverNames: readonly string[]
   readonly health: { readonly host: string, readonly port: number }
+  /** Enrolment over HTTPS; absent: none. */
+  readonly est?: ServeEstOptions
   readonly enrolment: 'active' | 'pending'
   readonly retentionMs: number
   readonly poolSize?: number
@@ -70,6 +74,7 @@ export interface Service {
   readonly authority: DevelopmentAuthority
   readonly worker: Worker
   readonly broker: Broker
+  readonly est: EstServer | null
   readonly health: Health
   readonly healthServer: HealthServer
   /** Resolves when everything acknowledged by now is in the database; rejects when `signal` aborts. */
@@ -96,6 +101,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
+  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, database, health }, context) : null
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   health.register('database', () => databaseCheck(path.worker, heartbeat))
@@ -109,6 +115,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     database,
     registry,
     authority,
+    est,
     health,
     healthServer,
     ...path

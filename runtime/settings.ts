@@ -77,6 +77,9 @@ export const settings = {
   },
   healthHost: { type: 'string', default: '127.0.0.1', description: 'Private address of /healthz, /readyz and /metrics (no authentication).' },
   healthPort: { ...port, default: 9_464, description: 'Its port; 0 takes a free one.' },
+  estHost: { type: 'string', description: 'Address that enrolment over HTTPS (EST) listens on; default: that of MQTT in `up`, else 127.0.0.1.' },
+  estPort: { ...port, default: 8_443, description: 'Its port; 0 takes a free one.' },
+  deviceLifeMs: { type: 'duration', flag: 'device-life', default: '7d', minimum: 10_000, maximum: 30 * 86_400_000, description: 'Life of the certificates that devices get; they renew after two thirds of it.' },
   logLevel: {
     type: 'string',
     enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

@@ -1,0 +1,29 @@
+// How many connections an address may have open at once: one that opens them and says nothing must leave room for others.
+import { type Socket } from 'node:net'
+import { networkOf } from './rate.ts'
+
+export class ConnectionCount {
+  readonly #most: number
+  readonly #open = new Map<string, number>()
+
+  constructor (most: number) {
+    this.#most = most
+  }
+
+  /** False: the socket was one too many and has been destroyed. */
+  add (socket: Socket): boolean {
+    const address = networkOf(socket.remoteAddress ?? 'unknown')
+    const open = this.#open.get(address) ?? 0
+    if (open >= this.#most) {
+      socket.destroy()
+      return false
+    }
+    this.#open.set(address, open + 1)
+    socket.once('close', () => {
+      const left = (this.#open.get(address) ?? 1) - 1
+      if (left === 0) this.#open.delete(address)
+      else this.#open.set(address, left)
+    })
+    return true
+  }
+}
