@@ -5,6 +5,7 @@ import { networkOf } from './rate.ts'
 export class ConnectionCount {
   readonly #most: number
   readonly #open = new Map<string, number>()
+  readonly #sockets = new Set<Socket>()
 
   constructor (most: number) {
     this.#most = most
@@ -19,11 +20,18 @@ export class ConnectionCount {
       return false
     }
     this.#open.set(address, open + 1)
+    this.#sockets.add(socket)
     socket.once('close', () => {
+      this.#sockets.delete(socket)
       const left = (this.#open.get(address) ?? 1) - 1
       if (left === 0) this.#open.delete(address)
       else this.#open.set(address, left)
     })
     return true
+  }
+
+  /** Those too that have not finished their handshake, of which an HTTPS server knows nothing. */
+  destroyAll (): void {
+    for (const socket of this.#sockets) socket.destroy()
   }
 }

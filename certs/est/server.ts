@@ -66,6 +66,7 @@ class RunningEst implements EstServer {
   readonly #paths: AuthorityPaths
   readonly #open: () => Promise<Authority>
   readonly #limits: EstLimits
+  readonly #connections: ConnectionCount
   readonly #server: Server
   readonly #recorder: Recorder
   readonly #parts: EnrolParts
@@ -81,6 +82,7 @@ class RunningEst implements EstServer {
     this.#authority = authority
     this.#material = material
     this.#limits = { ...defaultEstLimits, ...options.limits }
+    this.#connections = new ConnectionCount(this.#limits.maxConnectionsPerAddress)
     this.#recorder = createRecorder(options.audit, options.observability.meter)
     this.#parts = {
       authority: () => this.#authority,
@@ -131,7 +133,7 @@ class RunningEst implements EstServer {
   async close (hard: AbortSignal): Promise<void> {
     this.#stopping = true
     const closed = new Promise<void>((resolve) => { this.#server.close(() => { resolve() }) }) // idle connections are closed with it
-    const cut = (): void => { this.#server.closeAllConnections() }
+    const cut = (): void => { this.#connections.destroyAll() }
     hard.addEventListener('abort', cut, { once: true })
     if (hard.aborted) cut()
     await closed
@@ -139,7 +141,7 @@ class RunningEst implements EstServer {
   }
 
   #create (): Server {
-    const { maxConnections, maxConnectionsPerAddress, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
+    const { maxConnections, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
     const server = createServer({
       ...this.#material.context,
       requestCert: true,
@@ -160,8 +162,7 @@ class RunningEst implements EstServer {
     }))
     server.maxConnections = maxConnections
     server.maxRequestsPerSocket = 100
-    const connections = new ConnectionCount(maxConnectionsPerAddress)
-    server.on('connection', (socket: Socket) => { if (!connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
+    server.on('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
     server.on('drop', () => this.#recorder.handshakeFailed('too-many-connections'))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#recorder.handshakeFailed(error.code ?? 'unknown')
