@@ -89,12 +89,12 @@ async function simulate (options: Options, hooks?: SimulateHooks): Promise<numbe
     const fleet = createFleet({ seed: options.seed, ...fleetSize(options, playback) })
     const directory = join(options.data, 'simulate', String(options.seed))
     const identities = await identitiesOf(options, directory, lifecycle.stopping)
-    if (hooks && options.databaseUrl !== undefined) await hooks.prepare(fleet, options.databaseUrl)
+    if (hooks && options.databaseUrl) await hooks.prepare(fleet, options.databaseUrl)
     else if (fleet.pairings.length > 0) say(['Relayed sensors are quarantined until they are paired: pulsegate devices pair <gateway> <sensor>', ...fleet.pairings.map(({ gateway, sensor }) => `  ${gateway} ${sensor}`)])
     const simulator = await start(options, directory, identities, fleet, playback)
     lifecycle.onClose('simulator', async () => simulator.close())
     const drained = await run(simulator, options, lifecycle, say)
-    const comparison = hooks && options.databaseUrl !== undefined ? await hooks.compare(simulator, options.databaseUrl) : null
+    const comparison = hooks && options.databaseUrl ? await hooks.compare(simulator, options.databaseUrl) : null
     const outcome = { stats: simulator.stats(), drained, comparison, ledgerFile: simulator.ledger.file }
     if (options.json) process.stdout.write(`${JSON.stringify(simulateResult(outcome))}\n`)
     else say(summaryLines(outcome))
