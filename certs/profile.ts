@@ -22,7 +22,7 @@ export const lifeDays = {
 } as const
 
 /** Devices' clocks are a little behind ours: without it a fresh certificate is "not yet valid" to them. */
-const backdateMs = 5 * 60_000
+export const backdateMs = 5 * 60_000
 
 export interface Validity { readonly notBeforeMs: number, readonly notAfterMs: number }
 

@@ -10,6 +10,8 @@ import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { isDeviceId, lifeDays } from '../certs/profile.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { operatorCommand } from './certs-operator.ts'
+import { estCommand } from './certs-est.ts'
+import { tokenCommand, tokensCommand } from './certs-token.ts'
 import { descriptionText, listReportText, recordsText, stateOf, untilText } from './certs-text.ts'
 import { type Print, printer } from './text.ts'
 
@@ -21,10 +23,11 @@ interface RootOptions extends CommonOptions { readonly rootDir?: string }
 export function certsCommand (write: (text: string) => void = (text) => { process.stdout.write(text) }): Command {
   const print = printer(write)
   const certs = new Command('certs').description('issue, sign and revoke the certificates of devices and of the broker')
-  for (const make of [init, issue, sign, list, show, revoke, crl, server, operatorCommand]) certs.addCommand(make(print))
+  for (const make of [init, issue, sign, list, show, revoke, crl, server, operatorCommand, tokenCommand, tokensCommand, estCommand]) certs.addCommand(make(print))
   return certs.addHelpText('after', `
 The root key signs once and can then be taken away: make the authority with --root-dir on a medium you unplug.
-More in docs/certificates.md.`)
+Devices get their certificates over HTTPS: \`pulsegate certs est\`, with a token of \`pulsegate certs token\`.
+More in docs/certificates.md and docs/enrolment.md.`)
 }
 
 function init (print: Print): Command {

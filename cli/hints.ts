@@ -8,6 +8,7 @@ export function startedLines (service: Service, logFile: string | null): string[
   const lines = [
     `broker     ${service.url} (mutual TLS; CA ${service.authority.paths.ca})`,
     `database   ${service.databaseKind}; look with: psql '${shownUrl(service)}'`,
+    ...(service.est ? [`enrolment  ${service.est.url}/.well-known/est/ (first with: pulsegate certs token <device id>)`] : []),
     `health     http://${host}:${port}/readyz and /metrics`
   ]
   if (service.admin !== null) lines.push(`admin      https://${service.admin.address.host}:${service.admin.address.port}/v1/ (operators' certificates; docs/administration.md)`)

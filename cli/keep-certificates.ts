@@ -2,7 +2,6 @@
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
 // Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
 import { unwatchFile, watchFile } from 'node:fs'
-import { type Broker } from '../broker/broker.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
 import { type Logger } from '../runtime/observability.ts'
@@ -11,7 +10,8 @@ export interface CertificateUpkeep {
   readonly paths: AuthorityPaths
   /** Renew for these names what needs it; absent: somebody else looks after the files, here they are only read again. */
   readonly serverNames?: readonly string[]
-  readonly broker: Broker
+  /** Who reads the files again: the broker, the EST server. */
+  readonly broker: { reloadCertificates (): Promise<void> }
   readonly log: Logger
 }
 

@@ -30,6 +30,8 @@ import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { serveAdmin } from './serve-admin.ts'
+import { type EstServer } from '../certs/est/server.ts'
+import { serveEst, type ServeEstOptions } from './serve-est.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -48,6 +50,8 @@ export interface ServeOptions {
   readonly health: { readonly host: string, readonly port: number }
   /** Administration over HTTPS; absent: none. */
   readonly admin?: { readonly host: string, readonly port: number }
+  /** Enrolment over HTTPS; absent: none. */
+  readonly est?: ServeEstOptions
   readonly enrolment: 'active' | 'pending'
   readonly retentionMs: number
   readonly poolSize?: number
@@ -79,6 +83,7 @@ export interface Service {
   readonly authority: DevelopmentAuthority
   readonly worker: Worker
   readonly broker: Broker
+  readonly est: EstServer | null
   readonly health: Health
   readonly healthServer: HealthServer
   /** Null when none was wanted. */
@@ -112,6 +117,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, registry, database, audit }, context)
+  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, database, audit, health }, context) : null
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   health.register('database', () => databaseCheck(path.worker, heartbeat))
@@ -125,6 +131,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     database,
     registry,
     authority,
+    est,
     health,
     healthServer,
     admin,

@@ -1,17 +1,13 @@
 // `pulsegate simulate`: the simulated ward, or a recording, against any Pulsegate. Takes an address and an authority to enrol
 // with; says every few seconds how it goes; drains at the end and exits 0 only when everything sent was acknowledged (and,
 // where a database was given, agrees with the ledger).
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { type Authority, openAuthority } from '../certs/authority.ts'
-import { PulsegateError } from '../runtime/errors.ts'
 import { Lifecycle } from '../runtime/lifecycle.ts'
 import { createLogger } from '../runtime/log.ts'
 import { quietObservability } from '../runtime/observability.ts'
 import { sleep } from '../runtime/retry.ts'
 import { handleSignals } from '../runtime/signals.ts'
-import { createEnrolment } from '../simulator/enrol.ts'
 import { createFleet, defaultFleetSize, type Fleet } from '../simulator/fleet.ts'
 import { type Comparison } from '../simulator/ledger-compare.ts'
 import { createPlayback, type Playback } from '../simulator/playback.ts'
@@ -19,6 +15,7 @@ import { startSimulator, type Simulator } from '../simulator/simulator.ts'
 import { readWfdb } from '../simulator/wfdb.ts'
 import { above0, brokerUrl, duration, wholeNumber } from './arguments.ts'
 import { thenClose } from './closing.ts'
+import { addEstOptions, identitiesOf, type IdentityOptions } from './simulate-est.ts'
 import { playbackLines, progressLine, simulateResult, summaryLines } from './simulate-text.ts'
 
 /** What needs a database, composed by main: without these the command has no --database-url. */
@@ -28,11 +25,8 @@ export interface SimulateHooks {
   readonly compare: (simulator: Simulator, databaseUrl: string) => Promise<Comparison>
 }
 
-interface Options {
+interface Options extends IdentityOptions {
   readonly url: string
-  readonly data: string
-  readonly certs?: string
-  readonly ca?: string
   readonly devices?: number
   readonly seed: number
   readonly rate?: number
@@ -51,12 +45,12 @@ interface Options {
 const progressEveryMs = 5_000
 
 export function simulateCommand (hooks?: SimulateHooks): Command {
-  const command = new Command('simulate')
+  const command = addEstOptions(new Command('simulate')
     .description('Run simulated devices, or play a recording, against a Pulsegate.')
     .option('--url <url>', 'the broker', brokerUrl, 'mqtts://127.0.0.1:8883')
     .addOption(new Option('--data <directory>', 'where keys, outbox and ledger are kept, in simulate/<seed>/').default('.pulsegate').env('PULSEGATE_DATA'))
     .addOption(new Option('--certs <directory>', 'certificate authority to enrol with (default: certs/ in --data)').env('PULSEGATE_CERTS'))
-    .option('--ca <file>', 'CAs the broker is checked against (default: ca.pem of --certs)')
+    .option('--ca <file>', 'CAs the broker is checked against (default: ca.pem of --certs)'))
     .option('--devices <n>', `how many devices, relayed sensors included (default: ${defaultFleetSize}, one bay)`, wholeNumber(1, 10_000))
     .option('--seed <n>', 'which ward: its ids, patients and signals', wholeNumber(0, 2 ** 32 - 1), 2)
     .option('--rate <n>', 'messages a second of each device (default: each kind\'s own tempo)', above0)
@@ -78,6 +72,7 @@ Examples:
   pulsegate simulate --for 1m                       the default ward against a local \`pulsegate up\`
   pulsegate simulate --devices 1000 --rate 1        a thousand devices
   pulsegate simulate --wfdb v102s.hea --speed 10    a real recording, ten times as fast
+  pulsegate simulate --est https://localhost:8443 --token-file tokens.txt --ca ca.pem    enrolled as real devices are
 More in docs/simulator.md.`)
     .action(async (options: Options) => { process.exitCode = await simulate(options, hooks) })
 }
@@ -92,13 +87,14 @@ async function simulate (options: Options, hooks?: SimulateHooks): Promise<numbe
     const playback = options.wfdb === undefined ? undefined : await openPlayback(options.wfdb, options)
     if (playback) say(playbackLines(playback))
     const fleet = createFleet({ seed: options.seed, ...fleetSize(options, playback) })
-    const authority = await openIssuer(options)
-    if (hooks && options.databaseUrl !== undefined) await hooks.prepare(fleet, options.databaseUrl)
+    const directory = join(options.data, 'simulate', String(options.seed))
+    const identities = await identitiesOf(options, directory, lifecycle.stopping)
+    if (hooks && options.databaseUrl) await hooks.prepare(fleet, options.databaseUrl)
     else if (fleet.pairings.length > 0) say(['Relayed sensors are quarantined until they are paired: pulsegate devices pair <gateway> <sensor>', ...fleet.pairings.map(({ gateway, sensor }) => `  ${gateway} ${sensor}`)])
-    const simulator = await start(options, authority, fleet, playback)
+    const simulator = await start(options, directory, identities, fleet, playback)
     lifecycle.onClose('simulator', async () => simulator.close())
     const drained = await run(simulator, options, lifecycle, say)
-    const comparison = hooks && options.databaseUrl !== undefined ? await hooks.compare(simulator, options.databaseUrl) : null
+    const comparison = hooks && options.databaseUrl ? await hooks.compare(simulator, options.databaseUrl) : null
     const outcome = { stats: simulator.stats(), drained, comparison, ledgerFile: simulator.ledger.file }
     if (options.json) process.stdout.write(`${JSON.stringify(simulateResult(outcome))}\n`)
     else say(summaryLines(outcome))
@@ -119,24 +115,11 @@ async function run (simulator: Simulator, options: Options, lifecycle: Lifecycle
   }
 }
 
-/** The authority that the broker trusts; a new one would be of no use. */
-async function openIssuer ({ certs, data }: Options): Promise<Authority> {
-  const directory = certs ?? join(data, 'certs')
-  try {
-    return await openAuthority(directory)
-  } catch (error) {
-    if (!(error instanceof PulsegateError) || error.code !== 'CERTS_AUTHORITY_MISSING') throw error
-    throw new PulsegateError('CERTS_AUTHORITY_MISSING', `there is no certificate authority in ${directory}: start \`pulsegate up\` first, or name the folder of the one that the broker trusts with --certs`, { cause: error })
-  }
-}
-
-async function start (options: Options, authority: Authority, fleet: Fleet, playback: Playback | undefined): Promise<Simulator> {
-  const directory = join(options.data, 'simulate', String(options.seed))
+async function start (options: Options, directory: string, identities: Awaited<ReturnType<typeof identitiesOf>>, fleet: Fleet, playback: Playback | undefined): Promise<Simulator> {
   return startSimulator({
     url: options.url,
-    ca: await readFile(options.ca ?? authority.paths.ca, 'utf8'),
+    ...identities,
     fleet,
-    credentials: await createEnrolment({ directory, authority }),
     directory,
     keepaliveS: options.keepalive,
     observability: { ...quietObservability(), log: createLogger({ level: options.logLevel }) },

@@ -9,7 +9,7 @@ import { type ServeOptions } from './serve.ts'
 import { adminOptions, adminSettings } from './serve-admin.ts'
 
 export const upSettings = ['data', 'certs', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
-  'healthHost', 'healthPort', ...adminSettings, 'enrolment',
+  'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
   'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -20,6 +20,8 @@ export interface UpFlags {
   readonly for?: number
   readonly json?: true
   readonly simulator: boolean
+  /** Enrolment over HTTPS. */
+  readonly est: boolean
   readonly devices?: number
   readonly seed: number
   readonly rate?: number
@@ -32,6 +34,7 @@ export function addUpOptions (command: Command): Command {
     .option('--for <duration>', 'stop by itself after this long, such as 20s', duration)
     .option('--json', 'print one JSON line with the result at the end, nothing else on standard output')
     .option('--no-simulator', 'without the simulated ward: only real devices')
+    .option('--no-est', 'without enrolment over HTTPS: simulated devices are signed directly, and do not renew')
     .option('--devices <integer>', 'size of the simulated ward (default: 10)', wholeNumber(1, 5_000))
     .option('--seed <integer>', 'seed of the simulated ward: the same seed makes the same devices', wholeNumber(0, 2 ** 32 - 1), 1)
     .option('--rate <number>', 'messages per second of each simulated device (default: its own tempo)', above0)
@@ -41,7 +44,7 @@ export function addUpOptions (command: Command): Command {
 }
 
 /** What serve() takes of the configuration. */
-export function serveOptions (config: UpConfig): ServeOptions {
+export function serveOptions (config: UpConfig, { est }: Pick<UpFlags, 'est'>): ServeOptions {
   const local = ['localhost', '127.0.0.1', '::1']
   return {
     data: config.data,
@@ -53,6 +56,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
     serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost]), ...config.serverNames?.split(',') ?? []])],
     health: { host: config.healthHost, port: config.healthPort },
     ...adminOptions(config),
+    ...(est && { est: { host: config.estHost ?? config.mqttHost, port: config.estPort, deviceLifeMs: config.deviceLifeMs } }),
     enrolment: config.enrolment ?? 'active',
     retentionMs: config.retentionMs,
     poolSize: config.poolSize,

@@ -84,7 +84,7 @@ interface Start {
 /** Null when it was asked to stop before everything was up. */
 async function start ({ config, flags, playback, lifecycle, log }: Start): Promise<{ service: Service, ward: Ward | null } | null> {
   try {
-    const { service, observability } = await open(config, lifecycle, log)
+    const { service, observability } = await open(config, flags, lifecycle, log)
     const ward = flags.simulator ? await startWard({ service, config, flags, playback, lifecycle, observability }) : null
     return { service, ward }
   } catch (error) {
@@ -103,7 +103,7 @@ function makeDataFolder (path: string): void {
   }
 }
 
-async function open (config: UpConfig, lifecycle: Lifecycle, log: Logger): Promise<{ service: Service, observability: Observability }> {
+async function open (config: UpConfig, flags: UpFlags, lifecycle: Lifecycle, log: Logger): Promise<{ service: Service, observability: Observability }> {
   const telemetry = await startTelemetry({
     serviceName: 'pulsegate',
     serviceVersion: version,
@@ -112,7 +112,7 @@ async function open (config: UpConfig, lifecycle: Lifecycle, log: Logger): Promi
   })
   lifecycle.onClose('telemetry', () => telemetry.close())
   const observability = { log, meter: telemetry.meter, tracer: telemetry.tracer }
-  const service = await serve(serveOptions(config), { lifecycle, observability, metricsText: () => telemetry.prometheusText() })
+  const service = await serve(serveOptions(config, flags), { lifecycle, observability, metricsText: () => telemetry.prometheusText() })
   return { service, observability }
 }
 

@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { renewByEst } from '../simulator/enrol-est.ts'
+import { CredentialStore } from '../simulator/enrol-store.ts'
 import { createEnrolment } from '../simulator/enrol.ts'
 import { createFleet } from '../simulator/fleet.ts'
 import { createPlayback, type Playback } from '../simulator/playback.ts'
@@ -11,6 +13,7 @@ import { startSimulator, type Simulator } from '../simulator/simulator.ts'
 import { readWfdb } from '../simulator/wfdb.ts'
 import { prepareFleet } from './proof.ts'
 import { type Service } from './serve.ts'
+import { type RenewalOptions } from '../simulator/renew.ts'
 import { type UpConfig, type UpFlags } from './up-settings.ts'
 
 export interface Ward {
@@ -41,16 +44,31 @@ export async function startWard ({ service, config, flags, playback, lifecycle, 
   await prepareFleet(service.registry, fleet)
   const { authority, paths } = service.authority
   const directory = join(config.data, 'simulator')
+  const ca = await readFile(paths.ca, 'utf8')
+  const renewal = renewalOf(service, ca, directory)
   const simulator = await startSimulator({
-    url: service.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
-    ca: await readFile(paths.ca, 'utf8'),
+    url: reachable(service.url),
+    ca,
     fleet,
     directory,
-    credentials: await createEnrolment({ directory, authority }),
+    credentials: await createEnrolment({ directory, authority, days: config.deviceLifeMs / 86_400_000, renews: renewal !== null }),
+    ...(renewal && { renewal }),
     ...(flags.rate !== undefined && { rate: flags.rate }),
     ...(playback && { playback }),
     observability
   })
   lifecycle.onClose('simulator', () => simulator.close())
   return { simulator, plotted: fleet.devices.find(({ kind }) => kind === 'ecg-patch')?.id ?? null, startedAtMs }
+}
+
+/** Over HTTPS, with the certificate each device has: as in life. */
+function renewalOf ({ est }: Service, ca: string, directory: string): RenewalOptions | null {
+  if (est === null) return null
+  const server = { url: reachable(est.url), ca }
+  return { store: new CredentialStore(directory), renew: (id, current, signal) => renewByEst({ ...server, ca: current.caPem ?? ca }, id, current, signal) }
+}
+
+/** Where to connect to what listens on every address. */
+function reachable (url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }

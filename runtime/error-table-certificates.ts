@@ -50,11 +50,35 @@ export const certificateErrors = {
     exit: 1,
     retryable: false
   },
+  CERTS_TOKENS_FULL: {
+    meaning: 'As many enrolment tokens are open as may be.',
+    remedy: 'Revoke those that are not needed (`pulsegate certs tokens`, `pulsegate certs token revoke`), or wait until some have ended.',
+    exit: 1,
+    retryable: true
+  },
+  CERTS_TOKEN_FILE: {
+    meaning: 'A file of enrolment tokens cannot be used: it is missing, others can read it, or a line is not a device id and a token.',
+    remedy: 'Make it with `pulsegate certs token … --out FILE`, or correct what the message names; a token that others could read is to be revoked.',
+    exit: 78,
+    retryable: false
+  },
   CERTS_UNKNOWN: {
     meaning: 'The authority has issued no certificate with that device id or serial number.',
     remedy: 'Look it up with `pulsegate certs list`.',
     exit: 1,
     retryable: false
+  },
+  ENROLMENT_REFUSED: {
+    meaning: 'The EST server does not give this device a certificate; the message is its answer.',
+    remedy: 'Do what the answer says; docs/enrolment.md lists all of them. A device whose certificate has ended needs a new token.',
+    exit: 1,
+    retryable: false
+  },
+  ENROLMENT_UNAVAILABLE: {
+    meaning: 'The EST server cannot be reached, is not the one it should be, or is too busy at this moment.',
+    remedy: 'Check the address, the port and the CA file; a device goes on with the certificate it has and asks again later.',
+    exit: 1,
+    retryable: true
   },
   TLS_FILE_EXPIRED: {
     meaning: 'A certificate or CRL the broker needs is past its end or not valid yet; every device would be refused.',

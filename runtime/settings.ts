@@ -80,6 +80,9 @@ export const settings = {
   healthPort: { ...port, default: 9_464, description: 'Its port; 0 takes a free one.' },
   adminHost: { type: 'string', default: '127.0.0.1', description: 'Address of administration over HTTPS with an operator\'s certificate.' },
   adminPort: { ...port, description: 'Its port; 0 takes a free one. Without it there is no administration address.' },
+  estHost: { type: 'string', description: 'Address that enrolment over HTTPS (EST) listens on; default: that of MQTT in `up`, else 127.0.0.1.' },
+  estPort: { ...port, default: 8_443, description: 'Its port; 0 takes a free one.' },
+  deviceLifeMs: { type: 'duration', flag: 'device-life', default: '7d', minimum: 10_000, maximum: 30 * 86_400_000, description: 'Life of the certificates that devices get; they renew after two thirds of it.' },
   logLevel: {
     type: 'string',
     enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

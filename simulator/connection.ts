@@ -8,14 +8,16 @@ import { connect, type MqttClient } from 'mqtt'
 import { backoffMs } from '../runtime/retry.ts'
 import { commandTopic, uplinkTopic } from '../schemas/topics.ts'
 import { type Outbox, type OutMessage } from './outbox.ts'
+import { type RenewableConnection } from './renew.ts'
+import { CertificateTrial } from './renew-trial.ts'
+import { type Credentials } from './simulator.ts'
 import { type Wheel } from './wheel.ts'
 
 export interface ConnectionOptions {
   readonly id: string
   readonly url: string
   readonly ca: string
-  readonly keyPem: string
-  readonly certPem: string
+  readonly credentials: Credentials
   readonly keepaliveS: number
   readonly inFlight: number
   readonly outbox: Outbox
@@ -28,6 +30,8 @@ export interface ConnectionListener {
   onAcknowledged (message: OutMessage, latencyMs: number): void
   onSent (message: OutMessage, resend: boolean): void
   onConnected (id: string): void
+  /** Left on purpose, to come back with a new certificate. */
+  onLeft (id: string): void
   /** Also when an attempt failed (`wasConnected` false). `reason`: the last error, in words; no payload, no key. */
   onDisconnected (id: string, wasConnected: boolean, reason: string): void
   onCommand (id: string, payload: Buffer): void
@@ -38,14 +42,18 @@ const reconnect = { baseMs: 500, capMs: 10_000 }
 // TLS handshake and CONNACK; generous, for a thousand devices connecting to one core
 const connectTimeoutMs = 30_000
 const closeTimeoutMs = 2_000
+// for what is on its way before a device leaves; what is unacknowledged then is sent again
+const leaveWithinMs = 5_000
 
-export class DeviceConnection {
+export class DeviceConnection implements RenewableConnection {
   readonly #options: ConnectionOptions
   #client: MqttClient | null = null
   #connected = false
   #closed = false
   #attempts = 0
   #lastError = ''
+  readonly #trial: CertificateTrial
+  #leaving = false
   /** What is still to go out on this connection, oldest first. */
   #toSend: OutMessage[] = []
   #next = 0
@@ -55,15 +63,18 @@ export class DeviceConnection {
 
   constructor (options: ConnectionOptions) {
     this.#options = options
+    this.#trial = new CertificateTrial(options.credentials)
   }
 
+  get credentials (): Credentials { return this.#trial.current }
   get id (): string { return this.#options.id }
   get connected (): boolean { return this.#connected }
   get inFlight (): number { return this.#inFlight }
 
   open (): void {
     if (this.#closed) return
-    const { id, url, ca, keyPem, certPem, keepaliveS } = this.#options
+    const { id, url, ca, keepaliveS } = this.#options
+    const { keyPem, certPem, caPem } = this.#trial.choose()
     const client = connect(url, {
       protocolVersion: 4,
       clientId: id,
@@ -74,7 +85,7 @@ export class DeviceConnection {
       connectTimeout: connectTimeoutMs,
       resubscribe: false,
       queueQoSZero: false,
-      ca,
+      ca: caPem ?? ca,
       key: keyPem,
       cert: certPem
     })
@@ -93,7 +104,7 @@ export class DeviceConnection {
   /** Writes as many PUBLISHes as the window allows. */
   pump (): void {
     const client = this.#client
-    if (!client || !this.#connected || !this.#options.outbox.written) return
+    if (!client || !this.#connected || this.#leaving || !this.#options.outbox.written) return
     while (this.#inFlight < this.#options.inFlight && this.#next < this.#toSend.length) {
       const message = this.#toSend[this.#next++]
       if (message) this.#publish(client, message)
@@ -102,6 +113,11 @@ export class DeviceConnection {
       this.#toSend = []
       this.#next = 0
     }
+  }
+
+  tryNext (credentials: Credentials, tried: (proven: boolean) => void): void {
+    this.#trial.begin(credentials, tried)
+    if (this.#connected) this.#leave() // else the next attempt takes it
   }
 
   /** Cuts the connection without a DISCONNECT, as a dead radio link does; the device reconnects by itself. */
@@ -145,6 +161,7 @@ export class DeviceConnection {
         return
       }
       listener.onAcknowledged(message, performance.now() - sentAtMs)
+      this.#leaveWhenDone()
       this.pump()
     })
   }
@@ -159,13 +176,29 @@ export class DeviceConnection {
     this.#next = 0
     client.subscribe(commandTopic(id), { qos: 1 }, (error) => { if (error) this.#lastError = error.message })
     listener.onConnected(id)
+    if (this.#trial.connected()) this.#leave()
     this.pump()
+  }
+
+  /** Sends nothing more, waits a little for what is on its way, disconnects and comes back. */
+  #leave (): void {
+    const client = this.#client
+    this.#leaving = true
+    this.#leaveWhenDone()
+    this.#options.wheel.after(leaveWithinMs, () => { if (this.#leaving && this.#client === client) this.drop() })
+  }
+
+  #leaveWhenDone (): void {
+    if (this.#leaving && this.#inFlight === 0) this.#client?.end()
   }
 
   #onClose (client: MqttClient): void {
     if (client !== this.#client) return
     const { id, wheel, listener } = this.#options
     const wasConnected = this.#connected
+    const left = wasConnected && this.#leaving
+    this.#leaving = false
+    if (!wasConnected) this.#trial.refused()
     this.#client = null
     this.#connected = false
     this.#inFlight = 0
@@ -173,6 +206,11 @@ export class DeviceConnection {
     this.#next = 0
     client.end(true)
     if (this.#closed) return
+    if (left) {
+      listener.onLeft(id)
+      wheel.after(0, () => this.open())
+      return
+    }
     listener.onDisconnected(id, wasConnected, this.#lastError || (wasConnected ? 'connection closed' : 'connection refused'))
     this.#lastError = ''
     wheel.after(backoffMs({ ...reconnect, attempt: this.#attempts++ }), () => this.open())

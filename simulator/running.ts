@@ -122,6 +122,11 @@ export class Running implements ConnectionListener {
     this.#parts.observability.log.debug({ device: id }, 'device connected')
   }
 
+  onLeft (id: string): void {
+    this.#counts.connected--
+    this.#parts.observability.log.debug({ device: id }, 'device leaves, to come back with a new certificate')
+  }
+
   onDisconnected (id: string, wasConnected: boolean, reason: string): void {
     if (wasConnected) {
       this.#counts.connected--

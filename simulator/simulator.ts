@@ -12,6 +12,7 @@ import { type MessageIdentity } from './ledger-compare.ts'
 import { Ledger } from './ledger.ts'
 import { defaultOutboxLimits, Outbox, type OutboxLimits } from './outbox.ts'
 import { type Playback } from './playback.ts'
+import { type RenewalCounts, type RenewalOptions, Renewals } from './renew.ts'
 import { Running } from './running.ts'
 import { type SimulatorStats } from './stats.ts'
 import { createRoutines } from './ward.ts'
@@ -21,6 +22,8 @@ export interface Credentials {
   readonly keyPem: string
   /** PEM of the device's certificate, with the issuing CA's behind it. */
   readonly certPem: string
+  /** PEM of the CAs that whoever issued it says to trust from now on; absent: as before. */
+  readonly caPem?: string
 }
 
 export interface SimulatorOptions {
@@ -31,6 +34,8 @@ export interface SimulatorOptions {
   readonly fleet: Fleet
   /** Asked once for each device with a connection of its own. */
   readonly credentials: (id: string) => Credentials | Promise<Credentials>
+  /** Devices renew their certificates while they run; absent: they do not. */
+  readonly renewal?: RenewalOptions
   /** Where outbox and ledger live; made when missing. One running simulator per directory. */
   readonly directory: string
   /** Ledger file; default `<directory>/ledger.jsonl`. */
@@ -56,6 +61,8 @@ export interface Simulator {
   /** Resolves when the recording has been played to its end; never, when there is none. */
   readonly finished: Promise<void>
   stats (): SimulatorStats
+  /** Certificates renewed, and attempts that failed. */
+  readonly renewals: Readonly<RenewalCounts>
   /** What is made and not acknowledged, for the comparison with the database. */
   outstanding (): Iterable<MessageIdentity>
   /** Cuts a device's connection, as a radio link that dies; it reconnects by itself. */
@@ -85,10 +92,9 @@ export async function startSimulator (options: SimulatorOptions): Promise<Simula
     ({ source, boot, seq }) => ledger.has(source, boot, seq), options.outboxLimits ?? defaultOutboxLimits)
   const routines = createRoutines({ fleet, startedAtMs, rate: options.rate, playback: options.playback })
   const running = new Running({ ledger, outbox, routines, startedAtMs, observability })
-  const connections = [...credentials].map(([id, { keyPem, certPem }]) => new DeviceConnection({
+  const connections = [...credentials].map(([id, own]) => new DeviceConnection({
     id,
-    keyPem,
-    certPem,
+    credentials: own,
     url: options.url,
     ca: options.ca,
     keepaliveS: options.keepaliveS ?? defaults.keepaliveS,
@@ -98,6 +104,8 @@ export async function startSimulator (options: SimulatorOptions): Promise<Simula
     listener: running
   }))
   running.start(connections, 1_000 * connections.length / connectsPerS)
+  const renewals = options.renewal && new Renewals(options.renewal, running.wheel, observability)
+  for (const connection of connections) renewals?.add(connection)
   return {
     fleet,
     pairings: fleet.pairings,
@@ -107,7 +115,11 @@ export async function startSimulator (options: SimulatorOptions): Promise<Simula
     outstanding: () => outstandingOf(outbox),
     dropConnection: (id) => connections.find((connection) => connection.id === id)?.drop(),
     drain: async ({ graceMs }) => running.drain(graceMs),
-    close: async () => running.close()
+    renewals: renewals?.counts ?? { renewed: 0, failed: 0 },
+    close: async () => {
+      await renewals?.close()
+      await running.close()
+    }
   }
 }
 

@@ -27,7 +27,7 @@ interface Result {
 interface Ended { code: number | null, stdout: string, stderr: string }
 
 function up (data: string, ...flags: string[]): { child: ChildProcess, ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [main, 'up', '--data', data, '--mqtt-port', '0', '--health-port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [main, 'up', '--data', data, '--mqtt-port', '0', '--health-port', '0', '--est-port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString() })

@@ -147,7 +147,7 @@ test('what is missing or weak is said with what to do, and the exit code is that
 
 test('up over Redis: the ledger and the database agree, everything in Redis is handled before it compares', { ...needsServices, timeout: 120_000 }, async (t) => {
   const [redis, { url: databaseUrl }] = await Promise.all([temporaryRedis(t), temporaryDatabase(t)])
-  const { code, stdout, stderr } = await run(['up', '--data', await folder(t), '--mqtt-port', '0', '--health-port', '0', '--for', '5s', '--rate', '20', '--json'],
+  const { code, stdout, stderr } = await run(['up', '--data', await folder(t), '--mqtt-port', '0', '--health-port', '0', '--est-port', '0', '--for', '5s', '--rate', '20', '--json'],
     { REDIS_URL: redis.url, DATABASE_URL: databaseUrl, PULSEGATE_REDIS_NAMESPACE: redis.namespace })
   t.equal(code, 0, stderr.slice(-500))
   const result = JSON.parse(stdout) as { acknowledged: number, stored: number, missing: number, duplicates: number }

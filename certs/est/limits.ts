@@ -1,0 +1,24 @@
+// The bounds of the EST server, in one place.
+import { defaultRate, type RateLimits } from './rate.ts'
+
+export interface EstLimits {
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  readonly handshakeTimeoutMs: number
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number
+  readonly keepAliveMs: number
+  /** Requests that wait for the signature of others. */
+  readonly maxWaiting: number
+  readonly rate: RateLimits
+}
+
+export const defaultEstLimits: EstLimits = {
+  maxConnections: 500,
+  maxConnectionsPerAddress: 100,
+  handshakeTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  keepAliveMs: 5_000,
+  maxWaiting: 100,
+  rate: defaultRate
+}

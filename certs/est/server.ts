@@ -1,0 +1,173 @@
+// Enrolment over HTTPS (EST, RFC 7030 as clarified by RFC 8951): takes an authority's folder and an address, gives devices their
+// certificates. This file is its life: start, reading changed files again, end. handler.ts is a request.
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import { type AddressInfo, type Socket } from 'node:net'
+import { type TLSSocket } from 'node:tls'
+import { type AuditTrail } from '../../runtime/audit.ts'
+import { PulsegateError } from '../../runtime/errors.ts'
+import { type CheckResult } from '../../runtime/health.ts'
+import { type Observability } from '../../runtime/observability.ts'
+import { openAuthority, type Authority } from '../authority.ts'
+import { authorityPaths, type AuthorityPaths } from '../files.ts'
+import { JournalFollower } from '../journal-follower.ts'
+import { checkDays, lifeDays } from '../profile.ts'
+import { Tokens } from '../tokens.ts'
+import { Claims } from './claims.ts'
+import { ConnectionCount } from './connections.ts'
+import { type EnrolParts, type MayEnrol } from './enrol.ts'
+import { createHandler } from './handler.ts'
+import { defaultEstLimits, type EstLimits } from './limits.ts'
+import { readMaterial, type Material } from './material.ts'
+import { AddressRate } from './rate.ts'
+import { createRecorder, type Recorder } from './record.ts'
+import { Slots } from './slots.ts'
+
+export interface EstOptions {
+  /** The authority's. */
+  readonly directory: string
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Opens the authority, at start and whenever its files have changed. Default: `openAuthority(directory)`. */
+  readonly open?: () => Promise<Authority>
+  /** Life of a device certificate, more than 0 and at most 30 days; default 7. */
+  readonly days?: number
+  /** Asked before every signature; default: everybody. */
+  readonly mayEnrol?: MayEnrol
+  readonly audit: AuditTrail
+  readonly observability: Observability
+  readonly limits?: Partial<EstLimits>
+}
+
+export interface EstServer {
+  readonly address: { readonly host: string, readonly port: number }
+  /** `https://host:port` */
+  readonly url: string
+  check (): CheckResult
+  /** Reads authority, server certificate, lists and makers again; keeps the old ones if the new are faulty, and rejects. */
+  reloadCertificates (): Promise<void>
+  /** Takes no connection any more, lets requests under way end, and closes; at once when `hard` aborts. */
+  close (hard: AbortSignal): Promise<void>
+}
+
+/** Starts listening. Rejects with CERTS_*, TLS_FILE_* or PORT_UNAVAILABLE. */
+export async function startEstServer (options: EstOptions): Promise<EstServer> {
+  const paths = authorityPaths(options.directory)
+  const open = options.open ?? (() => openAuthority(options.directory))
+  checkDays(options.days ?? lifeDays.device)
+  const server = new RunningEst(options, paths, open, await open(), await readMaterial(paths))
+  await server.listen()
+  return server
+}
+
+class RunningEst implements EstServer {
+  readonly #options: EstOptions
+  readonly #paths: AuthorityPaths
+  readonly #open: () => Promise<Authority>
+  readonly #limits: EstLimits
+  readonly #connections: ConnectionCount
+  readonly #server: Server
+  readonly #recorder: Recorder
+  readonly #parts: EnrolParts
+  #authority: Authority
+  #material: Material
+  #reloading: Promise<void> = Promise.resolve()
+  #stopping = false
+
+  constructor (options: EstOptions, paths: AuthorityPaths, open: () => Promise<Authority>, authority: Authority, material: Material) {
+    this.#options = options
+    this.#paths = paths
+    this.#open = open
+    this.#authority = authority
+    this.#material = material
+    this.#limits = { ...defaultEstLimits, ...options.limits }
+    this.#connections = new ConnectionCount(this.#limits.maxConnectionsPerAddress)
+    this.#recorder = createRecorder(options.audit, options.observability.meter)
+    this.#parts = {
+      authority: () => this.#authority,
+      tokens: new Tokens(paths.directory),
+      claims: new Claims(paths.directory),
+      journal: new JournalFollower(paths.journal),
+      mayEnrol: options.mayEnrol ?? (async () => true),
+      signing: new Slots(1, this.#limits.maxWaiting), // the journal takes one writer of ours at a time
+      days: options.days ?? lifeDays.device
+    }
+    this.#server = this.#create()
+  }
+
+  get address (): { host: string, port: number } {
+    return { host: this.#options.host, port: (this.#server.address() as AddressInfo | null)?.port ?? this.#options.port }
+  }
+
+  get url (): string {
+    const { host, port } = this.address
+    return `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+
+  async listen (): Promise<void> {
+    const { host, port } = this.#options
+    this.#server.listen(port, host)
+    try {
+      await once(this.#server, 'listening')
+    } catch (cause) {
+      throw new PulsegateError('PORT_UNAVAILABLE', `enrolment over HTTPS cannot listen on ${host}:${port}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
+    }
+  }
+
+  check (): CheckResult {
+    if (this.#stopping) return { ready: false, reason: 'draining: the process is stopping' }
+    return Date.now() < this.#material.endsAtMs ? { ready: true } : { ready: false, reason: 'the server certificate has ended: pulsegate certs server <names>' }
+  }
+
+  reloadCertificates (): Promise<void> {
+    this.#reloading = this.#reloading.catch(() => {}).then(async () => {
+      const [authority, material] = [await this.#open(), await readMaterial(this.#paths)]
+      this.#server.setSecureContext(material.context)
+      this.#authority = authority
+      this.#material = material
+    })
+    return this.#reloading
+  }
+
+  async close (hard: AbortSignal): Promise<void> {
+    this.#stopping = true
+    const closed = new Promise<void>((resolve) => { this.#server.close(() => { resolve() }) }) // idle connections are closed with it
+    const cut = (): void => { this.#connections.destroyAll() }
+    hard.addEventListener('abort', cut, { once: true })
+    if (hard.aborted) cut()
+    await closed
+    hard.removeEventListener('abort', cut)
+  }
+
+  #create (): Server {
+    const { maxConnections, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
+    const server = createServer({
+      ...this.#material.context,
+      requestCert: true,
+      rejectUnauthorized: false, // a device without a certificate must be able to ask for its first: peer.ts is the gate
+      handshakeTimeout: handshakeTimeoutMs,
+      maxHeaderSize: 8_192,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: keepAliveMs
+    }, createHandler({
+      material: () => this.#material,
+      stopping: () => this.#stopping,
+      enrolment: this.#parts,
+      rate: new AddressRate(this.#limits.rate),
+      recorder: this.#recorder,
+      log: this.#options.observability.log
+    }))
+    server.maxConnections = maxConnections
+    server.maxRequestsPerSocket = 100
+    server.on('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
+    server.on('drop', () => this.#recorder.handshakeFailed('too-many-connections'))
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      this.#recorder.handshakeFailed(error.code ?? 'unknown')
+      socket.destroy()
+    })
+    return server
+  }
+}
