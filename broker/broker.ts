@@ -13,7 +13,7 @@ import { Admissions } from './admission.ts'
 import { Budget } from './budget.ts'
 import { Control } from './control.ts'
 import { Counters } from './counters.ts'
-import { loadCredentials, type Credentials, type TlsFiles } from './credentials.ts'
+import { loadCredentials, type CredentialEnd, type Credentials, type TlsFiles } from './credentials.ts'
 import { Flusher } from './flusher.ts'
 import { Front } from './front.ts'
 import { type Identity } from './identity.ts'
@@ -30,7 +30,7 @@ import { type BrokerStats } from './stats.ts'
 import { stop } from './stops.ts'
 import { type UplinkServices } from './uplink.ts'
 
-export type { TlsFiles } from './credentials.ts'
+export type { CredentialEnd, TlsFiles } from './credentials.ts'
 export type { BrokerStats } from './stats.ts'
 
 export interface BrokerOptions {
@@ -48,6 +48,8 @@ export interface BrokerOptions {
 
 export interface Broker {
   readonly address: { readonly host: string, readonly port: number }
+  /** When what it works with now ends: certificates and revocation lists as last read. */
+  readonly certificateEnds: readonly CredentialEnd[]
   stats (): BrokerStats
   /** Closes the device's connection, if it has one, and says whether it had. `reason` goes to the log. */
   disconnect (id: string, reason: string): boolean
@@ -64,7 +66,7 @@ export interface Broker {
   /** Ids of the devices that are connected, or would be let in from memory while the registry is away: what a watch looks after. */
   knownIds (): Iterable<string>
   /**
-   * Reads the key, certificates and CRLs again; closes the sessions of devices revoked by now and tells other brokers of them.
+   * Reads the key, certificates and CRLs again; closes the sessions of devices revoked by now, or of a CA dropped by now, and tells other brokers.
    * Keeps the old ones if the new are faulty, and rejects.
    */
   reloadCertificates (): Promise<void>
@@ -142,6 +144,8 @@ class RunningBroker implements Broker {
     this.#log.info({ address: this.address, credentialsUntil: endsAtMs === Infinity ? null : new Date(endsAtMs).toISOString(), endsFirst }, 'broker listens')
   }
 
+  get certificateEnds (): readonly CredentialEnd[] { return this.#listener.credentials.ends }
+
   stats (): BrokerStats {
     const { counters, budget } = this.#services
     let paused = 0
@@ -194,8 +198,11 @@ class RunningBroker implements Broker {
   }
 
   #endRevoked (): void {
+    const { issuerIds } = this.#listener.credentials.trust
     for (const front of this.#keeper.fronts) {
-      if (front.stage !== 'closed' && this.#revocations.has(front.identity.serial)) front.refuse('certificate-revoked')
+      if (front.stage === 'closed') continue
+      if (this.#revocations.has(front.identity.serial)) front.refuse('certificate-revoked')
+      else if (!issuerIds.has(front.identity.issuedBy)) front.refuse('certificate-issuer')
     }
   }
 
