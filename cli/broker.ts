@@ -8,9 +8,9 @@ import { needed } from './needed.ts'
 import { type BrokerProcessOptions, serveBroker } from './serve-broker.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'mqttHost', 'mqttPort', 'enrolment', ...redisSettings.slice(1),
+const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'certsPassphraseFile', 'mqttHost', 'mqttPort', 'enrolment', ...redisSettings.slice(1),
   'queueMessages', 'queueBytes', 'maxConnections', 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
-type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'queueMessages' | 'queueBytes' |
+type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'certsPassphraseFile' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'queueMessages' | 'queueBytes' |
   'maxConnections' | 'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
@@ -41,6 +41,7 @@ function optionsOf (config: Config<BrokerSetting>): BrokerProcessOptions {
     redisUrl,
     redis: config,
     certs: config.certs ?? join(config.data, 'certs'),
+    certsPassphraseFile: config.certsPassphraseFile,
     mqtt: { host: config.mqttHost, port: config.mqttPort },
     enrolment: config.enrolment ?? 'pending',
     poolSize: config.poolSize,

@@ -1,11 +1,13 @@
 // How a broker process is put together: registry in the database, queue over Redis, certificates from the folder of an authority that
 // somebody else looks after. It starts and goes on while the database is away: devices known from earlier are let in.
 import { type Broker, startBroker } from '../broker/broker.ts'
+import { loadCredentials } from '../broker/credentials.ts'
 import { type Limits } from '../broker/limits.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
+import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
@@ -16,6 +18,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly redisUrl: string
   readonly redis: RedisConfig
   readonly certs: string
+  readonly certsPassphraseFile?: string | undefined
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
   readonly limits: Partial<Limits>
@@ -25,6 +28,10 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
+  const paths = authorityPaths(options.certs)
+  await untilClockIsRight({ caFile: paths.ca, health, log: observability.log, signal: lifecycle.stopping })
+  const tls = tlsFilesOf(paths, options.certsPassphraseFile)
+  await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
   const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
   const heartbeat = startHeartbeat(database)
@@ -35,10 +42,9 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   const queue = await openRedis(options.redisUrl, options.redis, 'write', {}, context)
   health.register('redis', () => queue.check())
   lifecycle.onClose('queue', (hard) => queue.close(hard))
-  const paths = authorityPaths(options.certs)
   const broker = await startBroker({
     ...options.mqtt,
-    tls: tlsFilesOf(paths),
+    tls,
     queue: options.between?.(queue) ?? queue,
     registry,
     peers: openPeers(options.redisUrl, options.redis, health, context),
@@ -52,7 +58,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
   watchRegistryFor({ databaseUrl: options.databaseUrl, broker, lifecycle, observability })
-  lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log }))
+  lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log, health, meter: observability.meter }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')
   return broker
 }

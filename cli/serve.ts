@@ -4,6 +4,7 @@
 // Opened in the order of the list below and released the other way round; the path of a message is released in the order
 // that loses nothing: stop reading → flush and commit what was taken → acknowledgements go out → connections end.
 import { join } from 'node:path'
+import { authorityPaths } from '../certs/files.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
@@ -23,6 +24,8 @@ import { type HealthServer, startHealthServer } from '../runtime/health-server.t
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
+import { readPassphrase } from '../runtime/passphrase.ts'
+import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { watchRegistryFor } from './watch-registry.ts'
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly data: string
   /** Default `<data>/certs`. */
   readonly certs?: string
+  /** Holds the passphrase of the authority's keys. */
+  readonly certsPassphraseFile?: string | undefined
   readonly databaseUrl?: string
   /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
   readonly pgBin?: string
@@ -79,6 +84,9 @@ export interface Service {
 export async function serve (options: ServeOptions, context: ServeContext): Promise<Service> {
   const { lifecycle, observability } = context
   const { log } = observability
+  const health = new Health()
+  const certs = options.certs ?? join(options.data, 'certs')
+  await untilClockIsRight({ caFile: authorityPaths(certs).ca, health, log, signal: lifecycle.stopping })
   const { databaseUrl, embedded } = await findDatabase(options, context)
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
@@ -89,12 +97,13 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
-  const authority = await ensureDevelopmentAuthority(options.certs ?? join(options.data, 'certs'), options.serverNames)
+  const authority = await ensureDevelopmentAuthority(certs, options.serverNames, options.certsPassphraseFile === undefined ? {} : { passphrase: await readPassphrase(options.certsPassphraseFile) })
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
-  const health = new Health()
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
-  lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
+  lifecycle.onClose('certificate upkeep', keepCertificates({
+    paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter
+  }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
@@ -138,7 +147,7 @@ async function openPath (
   lifecycle.onClose('queue', (hard) => queue.close(hard))
   const broker = await startBroker({
     ...options.mqtt,
-    tls: tlsFilesOf(paths),
+    tls: tlsFilesOf(paths, options.certsPassphraseFile),
     queue: options.between?.(queue) ?? queue,
     registry,
     ...(peers && { peers }),

@@ -6,7 +6,7 @@ import { addSettings } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 
-export const upSettings = ['data', 'certs', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
+export const upSettings = ['data', 'certs', 'certsPassphraseFile', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
   'healthHost', 'healthPort', 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
   'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
@@ -44,6 +44,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
   return {
     data: config.data,
     ...(config.certs !== undefined && { certs: config.certs }),
+    certsPassphraseFile: config.certsPassphraseFile,
     ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
     ...(config.pgBin !== undefined && { pgBin: config.pgBin }),
     mqtt: { host: config.mqttHost, port: config.mqttPort },
