@@ -4,17 +4,16 @@ import { once } from 'node:events'
 import { type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { type TLSSocket } from 'node:tls'
-import { type Peers } from '../queue/peers.ts'
-import { type QueueWriter } from '../queue/queue.ts'
-import { silentTrail, type AuditTrail } from '../runtime/audit.ts'
+import { silentTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type DeviceState } from '../schemas/device.ts'
 import { Admissions } from './admission.ts'
 import { Budget } from './budget.ts'
+import { type Broker, type BrokerOptions } from './contract.ts'
 import { Control } from './control.ts'
 import { Counters } from './counters.ts'
-import { loadCredentials, type Credentials, type TlsFiles } from './credentials.ts'
+import { loadCredentials, type CredentialEnd, type Credentials } from './credentials.ts'
 import { Flusher } from './flusher.ts'
 import { Front } from './front.ts'
 import { Guard } from './guard.ts'
@@ -26,59 +25,14 @@ import { observe } from './metrics.ts'
 import { PaceSetter } from './pace.ts'
 import { joinPeers } from './peers.ts'
 import { Refusals } from './refusals.ts'
-import { type Registry } from './registry.ts'
 import { Revocations } from './revocations.ts'
 import { Sessions } from './sessions.ts'
 import { statsOf, type BrokerStats } from './stats.ts'
 import { type UplinkServices } from './uplink.ts'
 
-export type { TlsFiles } from './credentials.ts'
+export type { CredentialEnd, TlsFiles } from './credentials.ts'
 export type { BrokerStats } from './stats.ts'
-
-export interface BrokerOptions {
-  readonly host: string
-  /** 0 takes a free one; `Broker.address` says which. */
-  readonly port: number
-  readonly tls: TlsFiles
-  readonly queue: QueueWriter
-  readonly registry: Registry
-  /** The other brokers; without it this one is alone. */
-  readonly peers?: Peers
-  readonly limits?: Partial<Limits>
-  /** Told of every connection and refusal; without it nobody is. */
-  readonly audit?: AuditTrail
-  readonly observability: Observability
-}
-
-export interface Broker {
-  readonly address: { readonly host: string, readonly port: number }
-  stats (): BrokerStats
-  /** Closes the device's connection, if it has one, and says whether it had. `reason` goes to the log. */
-  disconnect (id: string, reason: string): boolean
-  /** Lets a device that is kept out as flapping in again at once; says whether it was. */
-  pardon (id: string): boolean
-  /**
-   * Publishes `payload` on `v1/<id>/command` at QoS 1. Resolves when it is handed to the session (the device may be away
-   * if its session is persistent); rejects with DEVICE_AWAY when there is nobody to hand it to, COMMAND_BACKLOG when too many wait.
-   */
-  command (id: string, payload: Uint8Array): Promise<void>
-  /**
-   * The registry has changed: what the broker remembers of the device is void, and its session ends unless it is active now.
-   * Whoever watches the registry calls it (a deleted device counts as retired).
-   */
-  registryChanged (id: string, state: DeviceState): void
-  /** Ids of the devices that are connected, or would be let in from memory while the registry is away: what a watch looks after. */
-  knownIds (): Iterable<string>
-  /**
-   * Reads the key, certificates and CRLs again; closes the sessions of devices revoked by now and tells other brokers of them.
-   * Keeps the old ones if the new are faulty, and rejects.
-   */
-  reloadCertificates (): Promise<void>
-  /** First step of stopping: takes no connection and reads nothing more; acknowledgements still leave as the queue settles. */
-  drain (): void
-  /** Last step, after the queue was closed: waits (at most `graceMs`) for acknowledgements to be written, then ends every connection. */
-  close (options: { graceMs: number }): Promise<void>
-}
+export type { Broker, BrokerOptions } from './contract.ts'
 
 /** Starts listening. Rejects with a TLS_FILE_* or PORT_UNAVAILABLE PulsegateError naming the path or address. */
 export async function startBroker (options: BrokerOptions): Promise<Broker> {
@@ -155,6 +109,8 @@ class RunningBroker implements Broker {
     this.#log.info({ address: this.address, credentialsUntil: endsAtMs === Infinity ? null : new Date(endsAtMs).toISOString(), endsFirst }, 'broker listens')
   }
 
+  get certificateEnds (): readonly CredentialEnd[] { return this.#listener.credentials.ends }
+
   stats (): BrokerStats {
     return statsOf({ ...this.#services, fronts: this.#keeper.fronts, refusals: this.#refusals, gate: this.#listener.gate, guard: this.#guard, draining: this.#draining })
   }
@@ -195,8 +151,11 @@ class RunningBroker implements Broker {
   }
 
   #endRevoked (): void {
+    const { issuerIds } = this.#listener.credentials.trust
     for (const front of this.#keeper.fronts) {
-      if (front.stage !== 'closed' && this.#revocations.has(front.identity.serial)) front.refuse('certificate-revoked')
+      if (front.stage === 'closed') continue
+      if (this.#revocations.has(front.identity.serial)) front.refuse('certificate-revoked')
+      else if (!issuerIds.has(front.identity.issuedBy)) front.refuse('certificate-issuer')
     }
   }
 

@@ -2,6 +2,7 @@
 // the certificate with it). OpenSSL has verified chain, times and CRL on a full handshake; a resumed one skips all of
 // them, so what may have changed since, and what OpenSSL does not look at, is checked here each time.
 import { type X509Certificate } from 'node:crypto'
+import { trimZeros } from '../runtime/crl.ts'
 import { isDeviceId } from '../schemas/device.ts'
 import { type RefusalReason } from './refusals.ts'
 
@@ -14,6 +15,8 @@ export interface Identity {
   readonly issuer: string
   /** When the certificate begins, ms since 1970: of two of one device the one that begins later is the newer. */
   readonly notBeforeMs: number
+  /** Which of our CAs issued it: the SHA-256 of that CA's certificate, hex with colons. */
+  readonly issuedBy: string
   /** When the certificate ends, ms since 1970. Node never looks again at an open socket; the keeper does. */
   readonly expiresAtMs: number
 }
@@ -37,7 +40,8 @@ export function identify (certificate: X509Certificate | undefined, trust: Trust
   const purposes = certificate.keyUsage as string[] | undefined
   if (purposes?.includes(clientAuth) !== true) return refuse('certificate-purpose')
   // a sibling CA below the same root passes OpenSSL: names and key identifiers must be those of an issuer of ours
-  if (!trust.issuers.some((issuer) => certificate.checkIssued(issuer))) return refuse('certificate-issuer')
+  const issuer = trust.issuers.find((ca) => certificate.checkIssued(ca))
+  if (issuer === undefined) return refuse('certificate-issuer')
   if (trust.revoked.has(trimZeros(certificate.serialNumber))) return refuse('certificate-revoked')
   const expiresAtMs = Date.parse(certificate.validTo)
   if (!(nowMs < expiresAtMs)) return refuse('certificate-expired') // NaN is expired too
@@ -45,7 +49,7 @@ export function identify (certificate: X509Certificate | undefined, trust: Trust
   if (!(nowMs >= notBeforeMs)) return refuse('certificate-not-yet-valid')
   const id = deviceIdIn(certificate.subjectAltName)
   if (id === null) return refuse('certificate-identity')
-  return { ok: true, identity: { id, serial: certificate.serialNumber, issuer: issuerOf(certificate), notBeforeMs, expiresAtMs } }
+  return { ok: true, identity: { id, serial: certificate.serialNumber, issuer: issuerOf(certificate), issuedBy: issuer.fingerprint256, notBeforeMs, expiresAtMs } }
 }
 
 function refuse (reason: RefusalReason): Identified {
@@ -66,9 +70,4 @@ export function deviceIdIn (names: string | undefined): string | null {
 /** The issuer's name on one line. */
 export function issuerOf ({ issuer }: X509Certificate): string {
   return issuer.trim().replaceAll('\n', ', ').slice(0, 200)
-}
-
-/** OpenSSL prints serials with leading zeros in some versions and not in others. */
-export function trimZeros (serial: string): string {
-  return serial.replace(/^0+(?=.)/, '').toUpperCase()
 }

@@ -1,7 +1,7 @@
 // Which certificates are revoked, as far as this broker knows: the serials on the lists it has read, and those that other brokers
 // told of. The latter are kept when the lists are read again: another broker's list may be newer than ours.
 import { maxSharedRevocations } from '../queue/peers.ts'
-import { trimZeros } from './identity.ts'
+import { trimZeros } from '../runtime/crl.ts'
 
 export class Revocations {
   #listed: ReadonlySet<string>

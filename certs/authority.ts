@@ -1,25 +1,24 @@
 // The certificate authority of a fleet: takes device ids, server names and signing requests, gives certificates, and takes
-// them back. The root signs the issuing CA and its own list, and may be kept offline: all daily work is the issuing CA's.
+// them back. The root signs the issuing CAs and its own list, and may be kept offline: all daily work is the issuing CA's.
 // Promise: whatever is issued is in the journal before it is handed out; whatever is revoked is in the list when `revoke`
-// returns; nothing here prints a key.
-import { X509Certificate, type KeyObject } from 'node:crypto'
-import { stat } from 'node:fs/promises'
+// returns; nothing here prints a key. Any number of these may work on one directory, in one process or several: each
+// change is made under the directory's lock, and by the CA that issues at that moment (rotation.ts changes it).
+import { type KeyObject } from 'node:crypto'
+import { dirname } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
-import { authorityPaths, deviceFiles, isMissing, readKey, readRequired, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
-import { createAuthorityFiles, issuedEntry } from './init.ts'
-import { appendJournal, readJournal, type CertificateRecord, type RevocationReason, type Role } from './journal.ts'
-import { checkDays, checkDeviceId, deviceExtensions, lifeDays, serverExtensions, validity } from './profile.ts'
+import { authorityPaths, deviceFiles, isThere, keyPem, readKeyText, refuseOpenDirectory, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
+import { createAuthorityFiles } from './init.ts'
+import { deviceRequest, hasEncryptedServerKey, issueServerFiles, signLeaf, type IssuedCertificate, type IssuedServer, type LeafRequest } from './issue.ts'
+import { appendEntries, readJournal, type CertificateRecord, type RevocationReason } from './journal.ts'
+import { rootFiles } from './layout.ts'
+import { withLock } from './lock.ts'
+import { checkDays, checkDeviceId, lifeDays } from './profile.ts'
 import { publicKeyOfRequest } from './request.ts'
-import { find, selectRevocable, writeLists, type CrlReport } from './revocation.ts'
-import { createKeyPair, privateKeyPem, signCertificate, signerOf, type Extension, type Signer } from './signing.ts'
+import { find, finder, selectRevocable, writeLists, type CrlReport } from './revocation.ts'
+import { createKeyPair } from './signing.ts'
+import { loadState, rootSigners, stampOf, type AuthorityState, type RootNeed } from './state.ts'
 
-export interface IssuedCertificate {
-  readonly serial: string
-  readonly certPem: string
-  /** The certificate, then the issuing CA's: what a TLS peer presents. */
-  readonly chainPem: string
-  readonly notAfterMs: number
-}
+export type { IssuedCertificate, IssuedServer } from './issue.ts'
 
 export interface IssuedDevice extends IssuedCertificate {
   readonly id: string
@@ -28,11 +27,14 @@ export interface IssuedDevice extends IssuedCertificate {
   readonly certFile: string
 }
 
-export interface IssuedServer extends IssuedCertificate { readonly keyFile: string, readonly certFile: string }
-
 export interface LifeOptions {
   /** More than 0, at most 30. */
   readonly days?: number
+}
+
+export interface ServerOptions extends LifeOptions {
+  /** Put the key under the authority's passphrase. Default: as the one before. */
+  readonly encrypt?: boolean
 }
 
 export interface BulkOptions extends LifeOptions {
@@ -46,15 +48,22 @@ export interface RevokeReport {
   readonly lists: CrlReport
 }
 
+export interface BulkRevokeReport extends RevokeReport {
+  /** Targets for which nothing was ever issued. */
+  readonly unknown: readonly string[]
+}
+
 export interface AuthorityOptions {
-  /** Where root.key is kept, when that is not the authority's directory. */
+  /** Where the root keys are kept, when that is not the authority's directory. */
   readonly rootDirectory?: string
+  /** What the keys are encrypted with, or are to be; plain keys need none. */
+  readonly passphrase?: string
 }
 
 /** Makes a new authority in `directory` (created, 0700). Throws CERTS_AUTHORITY_EXISTS rather than overwrite anything. */
 export async function initAuthority (directory: string, options: AuthorityOptions = {}): Promise<Authority> {
   const paths = authorityPaths(directory, options.rootDirectory)
-  await createAuthorityFiles(paths, Date.now())
+  await createAuthorityFiles(paths, Date.now(), options.passphrase)
   const authority = await openAuthority(directory, options)
   await authority.writeCrls()
   return authority
@@ -62,38 +71,34 @@ export async function initAuthority (directory: string, options: AuthorityOption
 
 /**
  * Opens the authority in `directory`. Throws CERTS_AUTHORITY_MISSING, CERTS_AUTHORITY_DAMAGED (files that do not fit
- * together) or CERTS_KEY_EXPOSED. The root key need not be there.
+ * together), CERTS_KEY_EXPOSED (a key, or the directory) or CERTS_PASSPHRASE_UNUSABLE. The root key need not be there.
  */
 export async function openAuthority (directory: string, options: AuthorityOptions = {}): Promise<Authority> {
   const paths = authorityPaths(directory, options.rootDirectory)
   if (!await isThere(paths.ca)) {
     throw new PulsegateError('CERTS_AUTHORITY_MISSING', `There is no certificate authority in ${paths.directory}: no ca.pem.`)
   }
-  const issuingPem = await readRequired(paths.issuingCertificate)
-  const issuing = parseCertificate(paths.issuingCertificate, issuingPem)
-  const root = parseCertificate(paths.rootCertificate, await readRequired(paths.rootCertificate))
-  const key = await readKey(paths.issuingKey).catch((error: unknown) => {
-    if (isMissing(error)) throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${paths.issuingKey} is missing.`)
-    throw error
-  })
-  if (!issuing.checkPrivateKey(key)) throw mismatch(paths.issuingKey, paths.issuingCertificate)
-  if (!issuing.verify(root.publicKey)) throw mismatch(paths.issuingCertificate, paths.rootCertificate)
-  if (await isThere(paths.rootKey)) await readKey(paths.rootKey) // checks it: an exposed root key is the worst of all
-  return new Authority(paths, signerOf(key, issuing.raw), issuing, issuingPem)
+  await refuseOpenDirectory(paths.directory)
+  const state = await loadState(paths, options.passphrase)
+  for (const { root } of state.cas) {
+    const { key } = rootFiles(paths, state.layout, root)
+    if (!await isThere(key)) continue
+    await readKeyText(key) // checks it: an exposed root key is the worst of all
+    await refuseOpenDirectory(dirname(key), 'unwritable')
+  }
+  return new Authority(paths, state, options.passphrase)
 }
 
 export class Authority {
   readonly paths: AuthorityPaths
-  readonly #signer: Signer
-  readonly #issuing: X509Certificate
-  readonly #issuingPem: string
+  readonly #passphrase: string | undefined
+  #state: AuthorityState
 
   /** Use `initAuthority` or `openAuthority`. */
-  constructor (paths: AuthorityPaths, signer: Signer, issuing: X509Certificate, issuingPem: string) {
+  constructor (paths: AuthorityPaths, state: AuthorityState, passphrase: string | undefined) {
     this.paths = paths
-    this.#signer = signer
-    this.#issuing = issuing
-    this.#issuingPem = issuingPem
+    this.#state = state
+    this.#passphrase = passphrase
   }
 
   /** Key and certificate for one device, also written to devices/. An earlier certificate stays valid until it ends. */
@@ -118,15 +123,12 @@ export class Authority {
   }
 
   async #issueGroup (ids: readonly string[], days: number): Promise<IssuedDevice[]> {
-    const life = this.#life(days)
-    const devices = ids.map((id): IssuedDevice => {
-      const keys = createKeyPair()
-      const { serial, pem } = signCertificate({
-        commonName: id, publicKey: keys.publicKey, ...life, extensions: deviceExtensions(id)
-      }, this.#signer)
-      return { id, keyPem: privateKeyPem(keys.privateKey), ...this.#issued(serial, pem, life.notAfterMs), ...deviceFiles(this.paths, id) }
-    })
-    await appendJournal(this.paths.journal, devices.map(({ serial, id }) => issuedEntry(serial, 'device', [id], life, Date.now())))
+    const keys = ids.map(() => createKeyPair())
+    const devices = (await this.#sign(ids.map((id, index) => deviceRequest(id, (keys[index] as typeof keys[0]).publicKey, days))))
+      .map((issued, index): IssuedDevice => {
+        const id = ids[index] as string
+        return { ...issued, id, keyPem: keyPem((keys[index] as typeof keys[0]).privateKey), ...deviceFiles(this.paths, id) }
+      })
     await Promise.all(devices.map(async (device) => {
       await writeKey(device.keyFile, device.keyPem, { overwrite: true })
       await writePublic(device.certFile, device.chainPem)
@@ -135,39 +137,26 @@ export class Authority {
   }
 
   /** Key and certificate for the broker under these DNS names and IP addresses, written to server/. */
-  async issueServer (names: readonly string[], options: LifeOptions = {}): Promise<IssuedServer> {
-    const commonName = names[0]
-    if (commonName === undefined) throw new PulsegateError('CERTS_INPUT_INVALID', 'A server certificate needs at least one name.')
-    const life = this.#life(checkDays(options.days ?? lifeDays.server))
-    const keys = createKeyPair()
-    const { serial, pem } = signCertificate({
-      // X.520 bounds a common name at 64 characters; nobody reads it, the names are in the SAN
-      commonName: commonName.slice(0, 64), publicKey: keys.publicKey, ...life, extensions: serverExtensions(names)
-    }, this.#signer)
-    await appendJournal(this.paths.journal, [issuedEntry(serial, 'server', names.map((name) => name.toLowerCase()), life, Date.now())])
-    const issued = this.#issued(serial, pem, life.notAfterMs)
-    await writeKey(this.paths.serverKey, privateKeyPem(keys.privateKey), { overwrite: true })
-    await writePublic(this.paths.serverCertificate, issued.chainPem)
-    return { ...issued, keyFile: this.paths.serverKey, certFile: this.paths.serverCertificate }
-  }
-
-  /** Signs a certificate of another kind (operators.ts) and notes it in the journal. */
-  async signOther (fields: { readonly role: Role, readonly name: string, readonly publicKey: KeyObject, readonly extensions: readonly Extension[] }, options: LifeOptions = {}): Promise<IssuedCertificate> {
-    const { role, name, publicKey, extensions } = fields
-    const life = this.#life(checkDays(options.days ?? lifeDays.device))
-    const { serial, pem } = signCertificate({ commonName: name, publicKey, ...life, extensions }, this.#signer)
-    await appendJournal(this.paths.journal, [issuedEntry(serial, role, [name], life, Date.now())])
-    return this.#issued(serial, pem, life.notAfterMs)
+  async issueServer (names: readonly string[], options: ServerOptions = {}): Promise<IssuedServer> {
+    return await this.#locked(async ({ cas }) => {
+      const encrypt = options.encrypt ?? await hasEncryptedServerKey(this.paths)
+      if (encrypt && this.#passphrase === undefined) throw new PulsegateError('CERTS_PASSPHRASE_UNUSABLE', 'The server key is to be encrypted, and no passphrase file is named.')
+      return await issueServerFiles(this.paths, cas[0], names, { days: options.days, passphrase: encrypt ? this.#passphrase : undefined })
+    })
   }
 
   /** Signs the public key of a PKCS #10 request for `id`; everything else in it is ignored. Writes nothing but the journal. */
   async signRequest (requestPem: string, options: LifeOptions & { readonly id: string }): Promise<IssuedCertificate> {
     const id = checkDeviceId(options.id)
-    const life = this.#life(checkDays(options.days ?? lifeDays.device))
+    const days = checkDays(options.days ?? lifeDays.device)
     const publicKey: KeyObject = await publicKeyOfRequest(requestPem)
-    const { serial, pem } = signCertificate({ commonName: id, publicKey, ...life, extensions: deviceExtensions(id) }, this.#signer)
-    await appendJournal(this.paths.journal, [issuedEntry(serial, 'device', [id], life, Date.now())])
-    return this.#issued(serial, pem, life.notAfterMs)
+    return await this.#signOne(deviceRequest(id, publicKey, days))
+  }
+
+  /** Signs a certificate of another kind (an operator's, say) and notes it in the journal. */
+  async signOther (fields: Pick<LeafRequest, 'role' | 'publicKey' | 'extensions'> & { readonly name: string }, options: LifeOptions = {}): Promise<IssuedCertificate> {
+    const { name, ...rest } = fields
+    return await this.#signOne({ ...rest, commonName: name, names: [name], days: checkDays(options.days ?? lifeDays.device) })
   }
 
   /**
@@ -175,26 +164,36 @@ export class Authority {
    * Revoking twice is no error: the report says what was revoked already. Throws CERTS_UNKNOWN.
    */
   async revoke (target: string, reason: RevocationReason): Promise<RevokeReport> {
-    const found = find(await this.list(), target)
-    const { revocable, alreadyRevoked } = selectRevocable(found, target, Date.now())
-    // asked for before anything is written: a revocation nobody can publish would only look like one
-    const root = revocable.some(({ role }) => role === 'issuing') ? 'required' : 'when-there'
-    if (root === 'required' && !await isThere(this.paths.rootKey)) throw rootKeyAbsent(this.paths)
-    const at = new Date().toISOString()
-    await appendJournal(this.paths.journal, revocable.map(({ serial }) => ({ event: 'revoked', at, serial, reason })))
-    return { revoked: revocable.map((record) => ({ ...record, revoked: { at, reason } })), alreadyRevoked, lists: await this.writeCrls({ root }) }
+    const { unknown, ...report } = await this.revokeAll([target], reason)
+    if (unknown.length > 0) throw new PulsegateError('CERTS_UNKNOWN', `This authority has issued nothing for "${target}".`)
+    return report
+  }
+
+  /** The same for many at once, with one writing of the lists. Those of which nothing is known hold up nobody; the report names them. */
+  async revokeAll (targets: readonly string[], reason: RevocationReason): Promise<BulkRevokeReport> {
+    return await this.#locked(async (state) => {
+      const records = await this.list()
+      const found = finder(records)
+      const unknown = targets.filter((target) => found(target).length === 0)
+      const selected = targets.map((target) => selectRevocable(found(target), target, Date.now()))
+      const revocable = [...new Set(selected.flatMap((each) => each.revocable))]
+      // asked for before anything is written: a revocation nobody can publish would only look like one
+      const root = revocable.some(({ role }) => role === 'issuing') ? 'required' : 'when-there'
+      await rootSigners(this.paths, state, this.#passphrase, root)
+      const at = new Date().toISOString()
+      await appendEntries(this.paths.journal, revocable.map(({ serial }) => ({ event: 'revoked', at, serial, reason })))
+      const revoked = new Map(revocable.map((record) => [record.serial, { ...record, revoked: { at, reason } }]))
+      const lists = await this.#writeLists(state, records.map((record) => revoked.get(record.serial) ?? record), root)
+      return { revoked: [...revoked.values()], alreadyRevoked: [...new Set(selected.flatMap((each) => each.alreadyRevoked))], unknown, lists }
+    })
   }
 
   /**
    * Writes fresh revocation lists from the journal. The root's needs the root key: without it the old list is kept, or with
    * `root: 'required'` CERTS_ROOT_KEY_ABSENT is thrown.
    */
-  async writeCrls (options: { readonly root?: 'required' | 'when-there' } = {}): Promise<CrlReport> {
-    const rootThere = await isThere(this.paths.rootKey)
-    if (options.root === 'required' && !rootThere) throw rootKeyAbsent(this.paths)
-    const rootCertificate = parseCertificate(this.paths.rootCertificate, await readRequired(this.paths.rootCertificate))
-    const rootSigner = rootThere ? signerOf(await readKey(this.paths.rootKey), rootCertificate.raw) : null
-    return await writeLists(this.paths, { issuing: this.#signer, root: rootSigner })
+  async writeCrls ({ root = 'when-there' }: { readonly root?: RootNeed } = {}): Promise<CrlReport> {
+    return await this.#locked(async (state) => await this.#writeLists(state, await this.list(), root))
   }
 
   /** Everything ever issued, oldest first. */
@@ -207,41 +206,31 @@ export class Authority {
     return find(await this.list(), target)
   }
 
-  #life (days: number): ReturnType<typeof validity> {
-    const issuerNotAfterMs = Date.parse(this.#issuing.validTo)
-    if (Date.now() > issuerNotAfterMs || Date.now() < Date.parse(this.#issuing.validFrom)) {
-      throw new PulsegateError('CERTS_AUTHORITY_EXPIRED', `${this.paths.issuingCertificate} is valid from ${this.#issuing.validFrom} to ${this.#issuing.validTo}, which is not now.`)
-    }
-    return validity(Date.now(), days, issuerNotAfterMs)
+  async #signOne (request: LeafRequest): Promise<IssuedCertificate> {
+    const [issued] = await this.#sign([request])
+    return issued as IssuedCertificate
   }
 
-  #issued (serial: string, certPem: string, notAfterMs: number): IssuedCertificate {
-    return { serial, certPem, chainPem: certPem + this.#issuingPem, notAfterMs }
+  async #sign (requests: readonly LeafRequest[]): Promise<IssuedCertificate[]> {
+    return await this.#locked(async ({ cas }) => {
+      const signed = requests.map((request) => signLeaf(cas[0], request))
+      await appendEntries(this.paths.journal, signed.map(({ entry }) => entry))
+      return signed.map(({ issued }) => issued)
+    })
+  }
+
+  async #writeLists (state: AuthorityState, records: readonly CertificateRecord[], need: RootNeed): Promise<CrlReport> {
+    return await writeLists(this.paths, records, { cas: state.cas, roots: await rootSigners(this.paths, state, this.#passphrase, need) })
+  }
+
+  /** With the CAs as they are now: another process may have changed them. */
+  async #locked<T> (work: (state: AuthorityState) => Promise<T>): Promise<T> {
+    return await withLock(this.paths.directory, async () => {
+      if (await stampOf(this.paths) !== this.#state.stamp) this.#state = await loadState(this.paths, this.#passphrase)
+      return await work(this.#state)
+    })
   }
 }
 
 /** Bounds what one journal write and one burst of open files hold. */
 const groupSize = 32
-
-async function isThere (path: string): Promise<boolean> {
-  return await stat(path).then(() => true, (error: unknown) => {
-    if (isMissing(error)) return false
-    throw error
-  })
-}
-
-function parseCertificate (path: string, pem: string): X509Certificate {
-  try {
-    return new X509Certificate(pem)
-  } catch (error) {
-    throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} is not a certificate in PEM.`, { cause: error })
-  }
-}
-
-function mismatch (path: string, other: string): PulsegateError {
-  return new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} does not belong to ${other}.`)
-}
-
-function rootKeyAbsent (paths: AuthorityPaths): PulsegateError {
-  return new PulsegateError('CERTS_ROOT_KEY_ABSENT', `The root key is not at ${paths.rootKey}, and the root's revocation list can only be signed with it.`)
-}

@@ -17,6 +17,15 @@ export function integer (magnitude: Uint8Array): Buffer {
   return tagged(0x02, magnitude)
 }
 
+/** OBJECT IDENTIFIER whose content is given in hex. */
+export function objectId (hex: string): Buffer {
+  return tagged(0x06, Buffer.from(hex, 'hex'))
+}
+
+export function octetString (bytes: Uint8Array): Buffer {
+  return tagged(0x04, bytes)
+}
+
 /** BIT STRING of whole bytes. */
 export function bitString (bytes: Uint8Array): Buffer {
   return tagged(0x03, Buffer.of(0), bytes)

@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { PulsegateError } from '../runtime/errors.ts'
-import { initAuthority, openAuthority, type Authority } from './authority.ts'
+import { initAuthority, openAuthority, type Authority, type AuthorityOptions } from './authority.ts'
 import { renewalDueMs } from './describe.ts'
 import { readKey, type AuthorityPaths } from './files.ts'
 import { listStates } from './revocation.ts'
@@ -17,15 +17,15 @@ export interface DevelopmentAuthority {
   readonly changed: ReadonlyArray<'authority' | 'server' | 'lists'>
 }
 
-export async function ensureDevelopmentAuthority (directory: string, serverNames: readonly string[]): Promise<DevelopmentAuthority> {
+export async function ensureDevelopmentAuthority (directory: string, serverNames: readonly string[], options: AuthorityOptions = {}): Promise<DevelopmentAuthority> {
   const changed: Array<'authority' | 'server' | 'lists'> = []
-  const authority = await openAuthority(directory).catch(async (error: unknown) => {
+  const authority = await openAuthority(directory, options).catch(async (error: unknown) => {
     if (!(error instanceof PulsegateError && error.code === 'CERTS_AUTHORITY_MISSING')) throw error
     changed.push('authority')
-    return await initAuthority(directory)
+    return await initAuthority(directory, options)
   })
   const { paths } = authority
-  if (!await serverIsGood(paths, serverNames)) {
+  if (!await serverIsGood(paths, serverNames, options.passphrase)) {
     await authority.issueServer(serverNames)
     changed.push('server')
   }
@@ -36,16 +36,16 @@ export async function ensureDevelopmentAuthority (directory: string, serverNames
   return { authority, paths, changed }
 }
 
-async function serverIsGood (paths: AuthorityPaths, names: readonly string[]): Promise<boolean> {
+async function serverIsGood (paths: AuthorityPaths, names: readonly string[], passphrase: string | undefined): Promise<boolean> {
   try {
     const pem = await readFile(paths.serverCertificate, 'utf8')
     const certificate = new X509Certificate(pem)
     const covered = names.every((name) => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined)
     const ours = certificate.verify(new X509Certificate(await readFile(paths.issuingCertificate)).publicKey)
-    return covered && ours && Date.now() < renewalDueMs(pem) && certificate.checkPrivateKey(await readKey(paths.serverKey))
+    return covered && ours && Date.now() < renewalDueMs(pem) && certificate.checkPrivateKey(await readKey(paths.serverKey, passphrase))
   } catch (error) {
-    // an exposed key is for a person to judge; anything missing or damaged is simply made anew
-    if (error instanceof PulsegateError && error.code === 'CERTS_KEY_EXPOSED') throw error
+    // an exposed key is for a person to judge, and so is one that we cannot open; anything missing or damaged is simply made anew
+    if (error instanceof PulsegateError && error.code !== 'CERTS_AUTHORITY_DAMAGED') throw error
     return false
   }
 }

@@ -2,22 +2,34 @@
 // Promise: a file is either the old one or the whole new one, also after a power cut (temporary file, fsync, rename);
 // private keys are 0600 from their first byte, and are not used when somebody else could have read or replaced them.
 import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto'
-import { link, open, readFile, rename, unlink } from 'node:fs/promises'
+import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
+import { fileFault, folderFault, writableFault } from '../runtime/owner-only.ts'
+import { encryptedKeyPem, isEncryptedKey } from './encrypted-key.ts'
+import { privateKeyPem } from './signing.ts'
+
+export { fileFault as keyFault } from '../runtime/owner-only.ts'
 
 export interface AuthorityPaths {
   readonly directory: string
+  /** Which CA does what, when there was ever more than one (layout.ts). */
+  readonly layout: string
   readonly rootKey: string
+  /** Of the CA that issues now. */
   readonly rootCertificate: string
+  /** Of the only CA there ever was; layout.ts knows where the key of each is. */
   readonly issuingKey: string
+  /** Of the CA that issues now. */
   readonly issuingCertificate: string
-  /** Issuing and root certificate: what the broker and the devices trust. */
+  /** Certificates of the issuing CAs that are trusted, and their roots: what the broker and the devices trust. */
   readonly ca: string
+  /** The lists of the roots in `ca`, one after the other. */
   readonly rootCrl: string
+  /** The lists of the issuing CAs in `ca`. */
   readonly issuingCrl: string
   readonly serverKey: string
-  /** The server's certificate and the issuing one. */
+  /** The server's certificate and those between it and the root. */
   readonly serverCertificate: string
   readonly devices: string
   readonly journal: string
@@ -28,6 +40,7 @@ export function authorityPaths (directory: string, rootDirectory = directory): A
   const at = (...parts: string[]): string => join(resolve(directory), ...parts)
   return {
     directory: resolve(directory),
+    layout: at('authority.json'),
     rootKey: join(resolve(rootDirectory), 'root.key'),
     rootCertificate: at('root.crt'),
     issuingKey: at('issuing.key'),
@@ -85,41 +98,57 @@ export async function syncDirectory (path: string): Promise<void> {
   }
 }
 
-/** Reads a private key after checking who could have read or replaced it. Throws CERTS_KEY_EXPOSED, or ENOENT as it is. */
-export async function readKey (path: string): Promise<KeyObject> {
+/**
+ * Reads a private key after checking who could have read or replaced it. Throws CERTS_KEY_EXPOSED, CERTS_PASSPHRASE_UNUSABLE (it is
+ * encrypted and `passphrase` is not given or another), CERTS_AUTHORITY_DAMAGED, or ENOENT as it is.
+ */
+export async function readKey (path: string, passphrase?: string): Promise<KeyObject> {
+  const pem = await readKeyText(path)
+  if (!isEncryptedKey(pem)) return parseKey(path, pem)
+  if (passphrase === undefined) throw new PulsegateError('CERTS_PASSPHRASE_UNUSABLE', `${path} is encrypted, and no passphrase file is named.`)
+  try {
+    return createPrivateKey({ key: pem, passphrase })
+  } catch {
+    // without OpenSSL's error as cause: it can only say the same in other words
+    throw new PulsegateError('CERTS_PASSPHRASE_UNUSABLE', `The passphrase does not open ${path}.`)
+  }
+}
+
+/** The key's PEM as it is in the file. Errors: as of readKey. */
+export async function readKeyText (path: string): Promise<string> {
   const file = await open(path, 'r')
   try {
     const { mode, uid } = await file.stat() // of the open file: nothing can be swapped in between
-    const fault = keyFault({ path, mode, owner: uid, us: process.geteuid?.() })
+    const fault = fileFault({ path, mode, owner: uid, us: process.geteuid?.() })
     if (fault !== null) throw new PulsegateError('CERTS_KEY_EXPOSED', fault)
-    return createPrivateKey(await file.readFile('utf8'))
-  } catch (error) {
-    if (error instanceof PulsegateError) throw error
-    throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} is not a readable private key in PEM.`, { cause: error })
+    return await file.readFile('utf8')
   } finally {
     await file.close()
   }
 }
 
-/**
- * What is wrong with a key file's owner and mode, with the remedy; null when nothing is. The rule is PostgreSQL's: ours and
- * private (0600), or root's and readable by one group at most (0640), as a secret mounted for a service is. A key that
- * belongs to another plain user is refused to root too: that user could replace it. `us` is undefined where there are no
- * user ids (Windows).
- */
-export function keyFault (file: { path: string, mode: number, owner: number, us: number | undefined }): string | null {
-  const { path, mode, owner, us } = file
-  if (us === undefined) return null
-  if (owner !== us && owner !== 0) {
-    return `${path} belongs to user ${owner}, who can replace it; we run as user ${us}. Run: chown ${us} '${path}'`
+function parseKey (path: string, pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (error) {
+    throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} is not a readable private key in PEM.`, { cause: error })
   }
-  const allowed = owner === us ? 0o600 : 0o640
-  if ((mode & 0o777 & ~(allowed | 0o100)) === 0) return null
-  return `${path} has mode ${octal(mode)}, so others can read or write it. Run: chmod ${octal(allowed)} '${path}'`
 }
 
-function octal (mode: number): string {
-  return (mode & 0o777).toString(8).padStart(4, '0')
+/** PKCS #8 PEM, under the passphrase when one is given. */
+export function keyPem (key: KeyObject, passphrase?: string): string {
+  return passphrase === undefined ? privateKeyPem(key) : encryptedKeyPem(key, passphrase)
+}
+
+/**
+ * Refuses a directory with keys that others can look into, or could replace something in; of the root key's own directory, which may
+ * be a medium's, only the latter. Throws CERTS_KEY_EXPOSED with what to type.
+ */
+export async function refuseOpenDirectory (path: string, kind: 'private' | 'unwritable' = 'private'): Promise<void> {
+  const { mode, uid } = await stat(path)
+  const folder = { path, mode, owner: uid, us: process.geteuid?.() }
+  const fault = kind === 'private' ? folderFault(folder) : writableFault(folder)
+  if (fault !== null) throw new PulsegateError('CERTS_KEY_EXPOSED', fault)
 }
 
 /** The text of a file that must be there. Throws CERTS_AUTHORITY_DAMAGED naming it. */
@@ -129,6 +158,13 @@ export async function readRequired (path: string): Promise<string> {
   } catch (error) {
     throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} cannot be read, in ${dirname(path)}.`, { cause: error })
   }
+}
+
+export async function isThere (path: string): Promise<boolean> {
+  return await stat(path).then(() => true, (error: unknown) => {
+    if (isMissing(error)) return false
+    throw error
+  })
 }
 
 export function isMissing (error: unknown): boolean {

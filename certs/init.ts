@@ -4,16 +4,19 @@
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
-import { isMissing, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
-import { appendJournal, type Issued, type Role } from './journal.ts'
+import { isMissing, keyPem, refuseOpenDirectory, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
+import { appendEntries, type Issued, type Role } from './journal.ts'
 import { caExtensions, lifeDays, validity, type Validity } from './profile.ts'
-import { createKeyPair, privateKeyPem, selfSigner, signCertificate, type KeyPair, type SignedCertificate } from './signing.ts'
+import { createKeyPair, selfSigner, signCertificate, type KeyPair, type SignedCertificate } from './signing.ts'
 
 const rootName = 'Pulsegate root CA'
 const issuingName = 'Pulsegate issuing CA'
 
-/** Creates everything but the revocation lists. Throws CERTS_AUTHORITY_EXISTS when any of it is there already. */
-export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number): Promise<void> {
+/**
+ * Creates everything but the revocation lists; the keys under the passphrase when one is given. Throws CERTS_AUTHORITY_EXISTS when any of
+ * it is there already.
+ */
+export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number, passphrase?: string): Promise<void> {
   await makeDirectories(paths)
   await refuseExisting(paths)
   const rootKeys = createKeyPair()
@@ -21,12 +24,12 @@ export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number
   const rootLife = validity(nowMs, lifeDays.root)
   const issuingLife = validity(nowMs, lifeDays.issuing)
   const { root, issuing } = signBoth(rootKeys, rootLife, issuingKeys, issuingLife)
-  await writeNewKey(paths.issuingKey, issuingKeys)
-  await writeNewKey(paths.rootKey, rootKeys)
+  await writeNewKey(paths.issuingKey, issuingKeys, passphrase)
+  await writeNewKey(paths.rootKey, rootKeys, passphrase)
   await writePublic(paths.rootCertificate, root.pem)
   await writePublic(paths.issuingCertificate, issuing.pem)
-  await appendJournal(paths.journal, [
-    issuedEntry(root.serial, 'root', [], rootLife, nowMs), issuedEntry(issuing.serial, 'issuing', [], issuingLife, nowMs)
+  await appendEntries(paths.journal, [
+    issuedEntry(root.serial, 'root', [], rootLife, nowMs, root.serial), issuedEntry(issuing.serial, 'issuing', [], issuingLife, nowMs, root.serial)
   ])
   await writePublic(paths.ca, issuing.pem + root.pem)
   await syncDirectory(dirname(paths.rootKey))
@@ -45,11 +48,11 @@ function signBoth (rootKeys: KeyPair, rootLife: Validity, issuingKeys: KeyPair, 
   return { root, issuing }
 }
 
-/** The journal's entry for a certificate just signed. */
-export function issuedEntry (serial: string, role: Role, names: readonly string[], life: Validity, nowMs: number): Issued {
+/** The journal's entry for a certificate just signed; `issuer`: serial of the CA that signed it. */
+export function issuedEntry (serial: string, role: Role, names: readonly string[], life: Validity, nowMs: number, issuer: string): Issued {
   const iso = (ms: number): string => new Date(ms).toISOString()
   return {
-    event: 'issued', at: iso(nowMs), serial, role, names, notBefore: iso(life.notBeforeMs), notAfter: iso(life.notAfterMs)
+    event: 'issued', at: iso(nowMs), serial, role, names, notBefore: iso(life.notBeforeMs), notAfter: iso(life.notAfterMs), issuer
   }
 }
 
@@ -57,19 +60,21 @@ async function makeDirectories (paths: AuthorityPaths): Promise<void> {
   const ours = [dirname(paths.rootKey), paths.directory, dirname(paths.rootCrl), dirname(paths.serverKey), paths.devices]
   for (const directory of ours) await mkdir(directory, { recursive: true, mode: 0o700 })
   await chmod(paths.directory, 0o700) // it may have been there, empty and open
+  await refuseOpenDirectory(paths.directory) // another user's stays another user's
+  await refuseOpenDirectory(dirname(paths.rootKey), 'unwritable')
 }
 
 async function refuseExisting (paths: AuthorityPaths): Promise<void> {
-  const files = [paths.ca, paths.issuingKey, paths.issuingCertificate, paths.rootKey, paths.rootCertificate, paths.journal]
+  const files = [paths.ca, paths.layout, paths.issuingKey, paths.issuingCertificate, paths.rootKey, paths.rootCertificate, paths.journal]
   for (const path of files) {
     const there = await stat(path).then(() => true, (error: unknown) => !isMissing(error))
     if (there) throw exists(path, path === paths.ca)
   }
 }
 
-async function writeNewKey (path: string, keys: KeyPair): Promise<void> {
+async function writeNewKey (path: string, keys: KeyPair, passphrase: string | undefined): Promise<void> {
   try {
-    await writeKey(path, privateKeyPem(keys.privateKey), { overwrite: false })
+    await writeKey(path, keyPem(keys.privateKey, passphrase), { overwrite: false })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw exists(path, true)
     throw error

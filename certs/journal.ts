@@ -1,10 +1,13 @@
 // The authority's memory, index.jsonl: takes what was issued and revoked, gives it back as one record a certificate.
 // One JSON object a line, only ever appended and fsynced before the certificate leaves our hands, so that whatever is
 // out there can be found and revoked. A line that a crash cut off was never given to anybody: it is dropped by the next
-// append. A damaged line anywhere else is an error, because a lost revocation would be worse than no service.
+// append. A damaged line anywhere else is an error, because a lost revocation would be worse than no service. Writers come
+// one at a time (lock.ts); readers need not wait: they see whole lines.
 import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
-import { isMissing, readRequired } from './files.ts'
+import { readRequired } from './files.ts'
+import { withLock } from './lock.ts'
 
 export type Role = 'root' | 'issuing' | 'device' | 'server' | 'operator'
 
@@ -24,6 +27,8 @@ export interface Issued {
   readonly names: readonly string[]
   readonly notBefore: string
   readonly notAfter: string
+  /** Serial of the CA that signed it. Journals from before there could be two do not say: then it was the one there was. */
+  readonly issuer?: string
 }
 
 export interface Revoked {
@@ -34,12 +39,23 @@ export interface Revoked {
 }
 
 /** One certificate, as far as it has come. */
-export type CertificateRecord = Omit<Issued, 'event' | 'at'> & {
+export type CertificateRecord = Omit<Issued, 'event' | 'at' | 'issuer'> & {
   readonly issuedAt: string
+  /** Serial of the CA that signed it; a root's own. */
+  readonly issuer: string
   readonly revoked?: { readonly at: string, readonly reason: RevocationReason }
 }
 
-export async function appendJournal (path: string, entries: readonly (Issued | Revoked)[]): Promise<void> {
+export type JournalEntry = Issued | Revoked
+
+/** On disk when it resolves. Takes the authority's lock: whoever holds it already calls `appendEntries`. */
+export async function appendJournal (path: string, entries: readonly JournalEntry[]): Promise<void> {
+  await withLock(dirname(path), () => appendEntries(path, entries))
+}
+
+/** The same for who holds the authority's lock. */
+export async function appendEntries (path: string, entries: readonly JournalEntry[]): Promise<void> {
+  if (entries.length === 0) return
   const file = await open(path, 'a+', 0o600)
   try {
     await dropTornLine(file)
@@ -64,20 +80,24 @@ export async function readJournal (path: string): Promise<CertificateRecord[]> {
   const lines = (await readRequired(path)).split('\n')
   lines.pop() // after the last newline: nothing, or a line that a crash cut off
   const records = new Map<string, CertificateRecord>()
+  const first = {}
   for (const [index, line] of lines.entries()) {
-    if (!applyLine(records, line)) {
+    if (!applyLine(records, line, first)) {
       throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `Line ${index + 1} of ${path} is not a record of this authority.`)
     }
   }
   return [...records.values()]
 }
 
-function applyLine (records: Map<string, CertificateRecord>, line: string): boolean {
+function applyLine (records: Map<string, CertificateRecord>, line: string, first: { root?: string, issuing?: string }): boolean {
   const entry = parseLine(line)
   if (entry === null) return false
   if (entry.event === 'issued') {
     const { at, serial, role, names, notBefore, notAfter } = entry
-    records.set(serial, { serial, role, names, notBefore, notAfter, issuedAt: at })
+    if (role === 'root') first.root ??= serial
+    if (role === 'issuing') first.issuing ??= serial
+    const issuer = entry.issuer ?? (role === 'root' ? serial : role === 'issuing' ? first.root : first.issuing) ?? ''
+    records.set(serial, { serial, role, names, notBefore, notAfter, issuer, issuedAt: at })
     return true
   }
   const record = records.get(entry.serial)
@@ -94,20 +114,5 @@ function parseLine (line: string): Issued | Revoked | null {
     return entry.event === 'revoked' && typeof entry.reason === 'string' ? entry as Revoked : null
   } catch {
     return null
-  }
-}
-
-/** How long the journal is, bytes; 0 when there is none. Lets a writer see that somebody else appended meanwhile. */
-export async function journalSize (path: string): Promise<number> {
-  try {
-    const file = await open(path, 'r')
-    try {
-      return (await file.stat()).size
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (isMissing(error)) return 0
-    throw error
   }
 }

@@ -1,31 +1,52 @@
 // From the journal to the revocation lists: which records a target means, which of them can be revoked, and the writing of
-// both lists. Node demands a list for every CA of the chain, so the root's is always there too.
-// Promise: a list never lacks a revocation that was in the journal when it was asked for, also with two writers at once.
-import { AsnConvert } from '@peculiar/asn1-schema'
-import { CertificateList } from '@peculiar/asn1-x509'
+// the lists: one of every issuing CA that is trusted, one of every root. TLS libraries demand one for every CA of a chain.
+// Whoever writes holds the authority's lock, so a list never lacks a revocation that was in the journal when it was asked for.
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { parseCrl, subjectOf, type Crl } from '../runtime/crl.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { pemBlocks, pemBytes } from '../runtime/pem.ts'
 import { signCrl, type RevokedSerial } from './crl.ts'
 import { isMissing, readRequired, syncDirectory, writePublic, type AuthorityPaths } from './files.ts'
-import { journalSize, readJournal, type CertificateRecord } from './journal.ts'
+import { type CertificateRecord } from './journal.ts'
 import { dayMs, lifeDays } from './profile.ts'
 import { type Signer } from './signing.ts'
+import { type CaCertificate, type SigningCa } from './state.ts'
 
 export interface ListReport {
   readonly path: string
-  /** `kept`: the root key was not there, so the list is the one from before. */
+  /** `kept`: a root key was not there, so its list is the one from before. */
   readonly state: 'written' | 'kept'
+  /** Of the first of them to end. */
   readonly nextUpdate: Date
 }
 
 export interface CrlReport { readonly issuing: ListReport, readonly root: ListReport }
 
-/** The records of a serial number (any case, colons allowed), a device id or a server name. Throws CERTS_UNKNOWN. */
+/** Whose lists are to be written. A root whose signer is null keeps the list it has. */
+export interface ListSigners {
+  readonly cas: readonly SigningCa[]
+  readonly roots: ReadonlyArray<{ readonly root: CaCertificate, readonly signer: Signer | null }>
+}
+
+/** What was issued for a serial number (any case, colons allowed), a device id or a server's or operator's name; empty when nothing was. */
+export function finder (records: readonly CertificateRecord[]): (target: string) => CertificateRecord[] {
+  const found = new Map<string, CertificateRecord[]>()
+  const note = (key: string, record: CertificateRecord): void => {
+    const list = found.get(key)
+    if (list === undefined) found.set(key, [record])
+    else list.push(record)
+  }
+  for (const record of records) {
+    note(record.serial, record)
+    for (const name of record.names) note(name, record)
+  }
+  return (target) => found.get(target.replaceAll(':', '').toUpperCase()) ?? found.get(target.toLowerCase()) ?? []
+}
+
+/** The same of one. Throws CERTS_UNKNOWN. */
 export function find (records: readonly CertificateRecord[], target: string): CertificateRecord[] {
-  const serial = target.replaceAll(':', '').toUpperCase()
-  const name = target.toLowerCase()
-  const found = records.filter((record) => record.serial === serial || record.names.includes(name))
+  const found = finder(records)(target)
   if (found.length > 0) return found
   throw new PulsegateError('CERTS_UNKNOWN', `This authority has issued nothing for "${target}".`)
 }
@@ -43,70 +64,75 @@ export function selectRevocable (found: readonly CertificateRecord[], target: st
   }
 }
 
-/** `root: null` keeps the root's list as it is. */
-export async function writeLists (paths: AuthorityPaths, signers: { issuing: Signer, root: Signer | null }): Promise<CrlReport> {
-  for (;;) {
-    const sizeBefore = await journalSize(paths.journal)
-    const report = await writeFromJournal(paths, signers)
-    // Another process may have revoked while we wrote, and its list may be older than ours or ours than its: then again.
-    if (await journalSize(paths.journal) === sizeBefore) return report
-  }
-}
-
-async function writeFromJournal (paths: AuthorityPaths, signers: { issuing: Signer, root: Signer | null }): Promise<CrlReport> {
-  const now = new Date()
-  const records = await readJournal(paths.journal)
-  const issuing: ListReport = { path: paths.issuingCrl, state: 'written', nextUpdate: after(now, lifeDays.issuingCrl) }
-  await writePublic(paths.issuingCrl, signCrl({
-    entries: entriesOf(records, ['device', 'server', 'operator'], now), thisUpdate: now, nextUpdate: issuing.nextUpdate, covers: 'user'
-  }, signers.issuing))
-  const root = signers.root === null ? await keptList(paths.rootCrl) : await writeRootList(paths.rootCrl, records, now, signers.root)
+export async function writeLists (paths: AuthorityPaths, records: readonly CertificateRecord[], { cas, roots }: ListSigners, now = new Date()): Promise<CrlReport> {
+  const nextUpdate = after(now, lifeDays.issuingCrl)
+  const listsOfCas = cas.map(({ serial, signer }) => signCrl({ entries: entriesOf(records, serial, now), thisUpdate: now, nextUpdate, covers: 'user' }, signer))
+  await writePublic(paths.issuingCrl, listsOfCas.join(''))
+  const root = await writeRootLists(paths, records, roots, now)
   await syncDirectory(dirname(paths.issuingCrl))
-  return { issuing, root }
+  return { issuing: { path: paths.issuingCrl, state: 'written', nextUpdate }, root }
 }
 
-async function writeRootList (path: string, records: readonly CertificateRecord[], now: Date, signer: Signer): Promise<ListReport> {
+async function writeRootLists (paths: AuthorityPaths, records: readonly CertificateRecord[], roots: ListSigners['roots'], now: Date): Promise<ListReport> {
   const nextUpdate = after(now, lifeDays.rootCrl)
-  const entries = entriesOf(records, ['issuing'], now)
-  await writePublic(path, signCrl({ entries, thisUpdate: now, nextUpdate, covers: 'ca' }, signer))
-  return { path, state: 'written', nextUpdate }
+  const lists: Array<{ pem: string, nextUpdate: Date }> = []
+  for (const { root, signer } of roots) {
+    lists.push(signer === null
+      ? await keptList(paths.rootCrl, root)
+      : { pem: signCrl({ entries: entriesOf(records, root.serial, now), thisUpdate: now, nextUpdate, covers: 'ca' }, signer), nextUpdate })
+  }
+  const text = lists.map(({ pem }) => pem).join('')
+  const kept = roots.some(({ signer }) => signer === null)
+  const soonest = new Date(Math.min(...lists.map((list) => list.nextUpdate.getTime())))
+  if (!kept || text !== await readFile(paths.rootCrl, 'utf8')) await writePublic(paths.rootCrl, text)
+  return { path: paths.rootCrl, state: kept ? 'kept' : 'written', nextUpdate: soonest }
 }
 
-async function keptList (path: string): Promise<ListReport> {
-  return { path, state: 'kept', nextUpdate: readList(path, await readRequired(path)).nextUpdate }
+async function keptList (path: string, root: CaCertificate): Promise<{ pem: string, nextUpdate: Date }> {
+  const name = subjectOf(root.certificate.raw)
+  const found = readLists(path, await readRequired(path)).find(({ crl }) => crl.issuer === name && crl.signedBy(root.certificate.publicKey) === true)
+  if (found !== undefined) return { pem: `${found.pem}\n`, nextUpdate: found.nextUpdate }
+  throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} holds no list of ${root.file}; a new one needs the root key: pulsegate certs crl --root-dir <where it is>`)
 }
 
 /** RFC 5280, 3.3: an entry stays until it was on a list issued after the certificate's end; a list's life covers that. */
-function entriesOf (records: readonly CertificateRecord[], roles: ReadonlyArray<CertificateRecord['role']>, now: Date): RevokedSerial[] {
-  const keepUntilMs = lifeDays.issuingCrl * dayMs
-  return records.flatMap(({ serial, role, revoked, notAfter }) =>
-    revoked !== undefined && roles.includes(role) && Date.parse(notAfter) + keepUntilMs > now.getTime()
-      ? [{ serial, at: new Date(revoked.at), reason: revoked.reason }]
-      : [])
+function entriesOf (records: readonly CertificateRecord[], issuer: string, now: Date): RevokedSerial[] {
+  const keepFromMs = now.getTime() - lifeDays.issuingCrl * dayMs
+  return records.flatMap((record) => record.revoked !== undefined && record.issuer === issuer && record.serial !== issuer && Date.parse(record.notAfter) > keepFromMs
+    ? [{ serial: record.serial, at: new Date(record.revoked.at), reason: record.revoked.reason }]
+    : [])
 }
 
-/** From when until when a list counts. Throws CERTS_AUTHORITY_DAMAGED. */
-export function readList (path: string, pem: string): { thisUpdate: Date, nextUpdate: Date } {
+export interface ListState { readonly path: string, readonly thisUpdate: Date, readonly nextUpdate: Date }
+
+interface ReadList extends ListState { readonly pem: string, readonly crl: Crl }
+
+/** The lists in a file, at least one. Throws CERTS_AUTHORITY_DAMAGED. */
+export function readLists (path: string, text: string): ReadList[] {
   try {
-    const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64')
-    const { thisUpdate, nextUpdate } = AsnConvert.parse(der, CertificateList).tbsCertList
-    if (nextUpdate === undefined) throw new Error('no nextUpdate')
-    return { thisUpdate: thisUpdate.getTime(), nextUpdate: nextUpdate.getTime() }
+    const blocks = pemBlocks(text, 'X509 CRL')
+    if (blocks.length === 0) throw new Error('no list')
+    return blocks.map((pem) => {
+      const crl = parseCrl(pemBytes(pem))
+      if (crl.nextUpdateMs === null) throw new Error('no nextUpdate')
+      return { path, pem, crl, thisUpdate: new Date(crl.thisUpdateMs), nextUpdate: new Date(crl.nextUpdateMs) }
+    })
   } catch (error) {
     throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} is not a revocation list in PEM.`, { cause: error })
   }
 }
 
-/** The two lists' life as they are on disk; null where one is missing. */
-export async function listStates (paths: AuthorityPaths): Promise<Array<{ path: string, thisUpdate: Date, nextUpdate: Date } | null>> {
-  return await Promise.all([paths.issuingCrl, paths.rootCrl].map(async (path) => {
+/** The life of each list as it is on disk; null for a file that is missing. */
+export async function listStates (paths: AuthorityPaths): Promise<Array<ListState | null>> {
+  const states = await Promise.all([paths.issuingCrl, paths.rootCrl].map(async (path): Promise<Array<ListState | null>> => {
     try {
-      return { path, ...readList(path, await readFile(path, 'utf8')) }
+      return readLists(path, await readFile(path, 'utf8')).map(({ thisUpdate, nextUpdate }) => ({ path, thisUpdate, nextUpdate }))
     } catch (error) {
-      if (isMissing(error)) return null
+      if (isMissing(error)) return [null]
       throw error
     }
   }))
+  return states.flat()
 }
 
 function after (now: Date, days: number): Date {

@@ -97,7 +97,7 @@ export function authorityKeyIdentifier (signer: Signer): Extension {
 }
 
 /** RFC 7468 text: 64 columns, a newline at the end. */
-function toPem (label: string, der: Buffer): string {
+export function toPem (label: string, der: Buffer): string {
   const lines = der.toString('base64').match(/.{1,64}/g) ?? []
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }

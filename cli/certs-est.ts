@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import { openAuthority } from '../certs/authority.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
+import { readPassphrase } from '../runtime/passphrase.ts'
 import { type Config } from '../runtime/settings.ts'
 import { wholeNumber } from './arguments.ts'
 import { addSettings, configOf } from './options.ts'
@@ -9,7 +10,7 @@ import { openOne } from './parts.ts'
 import { serveEst } from './serve-est.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['databaseUrl', 'serverNames', 'estHost', 'estPort', 'deviceLifeMs', ...serverSettings] as const
+const settings = ['certsPassphraseFile', 'databaseUrl', 'serverNames', 'estHost', 'estPort', 'deviceLifeMs', ...serverSettings] as const
 type EstConfig = Config<typeof settings[number]>
 
 interface Flags { readonly dir: string, readonly host?: string, readonly port?: number }
@@ -36,10 +37,11 @@ export function estCommand (): Command {
       const config: EstConfig = configOf(command, settings)
       process.exitCode = await runServer('pulsegate-est', config, async (context) => {
         const names = config.serverNames?.split(',')
-        if (names) await renewServer(flags.dir, names)
+        if (names) await renewServer(flags.dir, names, config.certsPassphraseFile)
         const { databaseUrl } = config
         const est = await serveEst({ host: flags.host ?? config.estHost ?? '127.0.0.1', port: flags.port ?? config.estPort, deviceLifeMs: config.deviceLifeMs }, {
           directory: flags.dir,
+          passphraseFile: config.certsPassphraseFile,
           ...(names && { serverNames: names }),
           ...(databaseUrl !== undefined && { database: openOne(databaseUrl, 'pulsegate est', undefined, { poolSize: 2, statementTimeoutMs: 5_000 }, context) }),
           health: context.health
@@ -50,7 +52,8 @@ export function estCommand (): Command {
 }
 
 /** At start too, not only in an hour: a certificate that has ended meanwhile would keep the server from starting. */
-async function renewServer (directory: string, names: readonly string[]): Promise<void> {
-  await openAuthority(directory) // never makes an authority: CERTS_AUTHORITY_MISSING
-  await ensureDevelopmentAuthority(directory, names)
+async function renewServer (directory: string, names: readonly string[], passphraseFile: string | undefined): Promise<void> {
+  const options = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }
+  await openAuthority(directory, options) // never makes an authority: CERTS_AUTHORITY_MISSING
+  await ensureDevelopmentAuthority(directory, names, options)
 }

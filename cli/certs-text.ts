@@ -12,6 +12,11 @@ export function stateOf ({ revoked, notAfter }: CertificateRecord, nowMs: number
   return Date.parse(notAfter) > nowMs ? 'valid' : 'expired'
 }
 
+/** With its state, for --json. */
+export function withState (record: CertificateRecord): object {
+  return { ...record, state: stateOf(record, Date.now()) }
+}
+
 /** One line a certificate: state, role, names, serial, end. */
 export function recordsText (records: readonly CertificateRecord[], nowMs: number): string {
   const rows = records.map((record) => {

@@ -1,29 +1,31 @@
 // `pulsegate certs …`: the certificate authority on the command line. Thin: options in, the authority's answers out, as text
-// for people or with --json as one document for programs. No command prints a private key; paths are printed instead.
+// for people or with --json as one document for programs. No command prints a private key; paths are printed instead. What
+// was done is told to the audit trail before it is said to be done.
 import { readFile, writeFile } from 'node:fs/promises'
 import { text as textOf } from 'node:stream/consumers'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { initAuthority, openAuthority } from '../certs/authority.ts'
+import { Command } from 'commander'
+import { initAuthority } from '../certs/authority.ts'
 import { describeCertificates } from '../certs/describe.ts'
 import { isMissing } from '../certs/files.ts'
-import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { isDeviceId, lifeDays } from '../certs/profile.ts'
 import { PulsegateError } from '../runtime/errors.ts'
-import { operatorCommand } from './certs-operator.ts'
+import { tellIssued, tellLists, tellMade } from './certs-audit.ts'
+import { caCommand } from './certs-ca.ts'
 import { estCommand } from './certs-est.ts'
+import { operatorCommand } from './certs-operator.ts'
+import { authorityOptions, daysOf, daysOption, openedAuthority, rootDirOption, subcommand, type CommonOptions, type DaysOptions, type RootOptions } from './certs-options.ts'
+import { passphraseCommand } from './certs-passphrase.ts'
+import { revokeCommand } from './certs-revoke.ts'
 import { tokenCommand, tokensCommand } from './certs-token.ts'
-import { descriptionText, listReportText, recordsText, stateOf, untilText } from './certs-text.ts'
+import { descriptionText, listReportText, recordsText, stateOf, untilText, withState } from './certs-text.ts'
 import { type Print, printer } from './text.ts'
-
-interface CommonOptions { readonly dir: string, readonly json?: true }
-interface DaysOptions extends CommonOptions { readonly days?: number }
-interface RootOptions extends CommonOptions { readonly rootDir?: string }
 
 /** `write` is where the output goes: standard output, unless a test listens. */
 export function certsCommand (write: (text: string) => void = (text) => { process.stdout.write(text) }): Command {
   const print = printer(write)
   const certs = new Command('certs').description('issue, sign and revoke the certificates of devices and of the broker')
-  for (const make of [init, issue, sign, list, show, revoke, crl, server, operatorCommand, tokenCommand, tokensCommand, estCommand]) certs.addCommand(make(print))
+  const makes = [init, issue, sign, list, show, revokeCommand, crl, server, caCommand, passphraseCommand, operatorCommand, tokenCommand, tokensCommand, estCommand]
+  for (const make of makes) certs.addCommand(make(print))
   return certs.addHelpText('after', `
 The root key signs once and can then be taken away: make the authority with --root-dir on a medium you unplug.
 Devices get their certificates over HTTPS: \`pulsegate certs est\`, with a token of \`pulsegate certs token\`.
@@ -32,9 +34,10 @@ More in docs/certificates.md and docs/enrolment.md.`)
 
 function init (print: Print): Command {
   return subcommand('init', 'make a new authority: root, issuing CA, revocation lists', ['init', 'init --dir /etc/pulsegate/certs --root-dir /media/stick'])
-    .option('--root-dir <directory>', 'keep root.key here instead, on a medium that you take away')
+    .addOption(rootDirOption('keep root.key here instead, on a medium that you take away'))
     .action(async (options: RootOptions) => {
-      const { paths } = await initAuthority(options.dir, rootOptions(options))
+      const { paths } = await initAuthority(options.dir, await authorityOptions(options))
+      await tellMade(paths.directory)
       print(options, { directory: paths.directory, ca: paths.ca, rootKey: paths.rootKey },
         `Made a certificate authority in ${paths.directory}\n` +
         `  broker and devices trust   ${paths.ca}\n` +
@@ -48,7 +51,9 @@ function issue (print: Print): Command {
     .argument('<uuid...>', 'device ids')
     .addOption(daysOption(lifeDays.device))
     .action(async (ids: string[], options: DaysOptions) => {
-      const devices = await (await openAuthority(options.dir)).issueDevices(ids, daysOf(options))
+      const authority = await openedAuthority(options)
+      const devices = await authority.issueDevices(ids, daysOf(options))
+      await tellIssued(authority.paths.directory, devices.map(({ id: name, ...device }) => ({ ...device, name })), 'device', 'issue')
       print(options,
         devices.map(({ id, serial, notAfterMs, keyFile, certFile }) => ({ id, serial, notAfter: iso(notAfterMs), keyFile, certFile })),
         devices.map(({ id, notAfterMs, keyFile, certFile }) => `${id} until ${untilText(notAfterMs)}\n  ${keyFile}\n  ${certFile}\n`).join(''))
@@ -65,7 +70,9 @@ function sign (print: Print): Command {
     .addOption(daysOption(lifeDays.device))
     .action(async (csr: string, options: DaysOptions & { id: string, out?: string }) => {
       const request = csr === '-' ? await textOf(process.stdin) : await readInput(csr)
-      const { serial, chainPem, notAfterMs } = await (await openAuthority(options.dir)).signRequest(request, { id: options.id, ...daysOf(options) })
+      const authority = await openedAuthority(options)
+      const { serial, chainPem, notAfterMs } = await authority.signRequest(request, { id: options.id, ...daysOf(options) })
+      await tellIssued(authority.paths.directory, [{ serial, name: options.id.toLowerCase(), notAfterMs }], 'device', 'sign')
       if (options.out !== undefined) await writeFile(options.out, chainPem)
       print(options, { id: options.id.toLowerCase(), serial, notAfter: iso(notAfterMs), chain: chainPem },
         options.out === undefined ? chainPem : `${options.out} until ${untilText(notAfterMs)}\n`)
@@ -76,7 +83,7 @@ function list (print: Print): Command {
   return subcommand('list', 'list what was issued and still matters', ['list', 'list --all --json'])
     .option('--all', 'expired ones too')
     .action(async (options: CommonOptions & { all?: boolean }) => {
-      const records = await (await openAuthority(options.dir)).list()
+      const records = await (await openedAuthority(options)).list()
       const shown = records.filter((record) => options.all === true || stateOf(record, Date.now()) !== 'expired')
       print(options, shown.map(withState), recordsText(shown, Date.now()))
     })
@@ -92,31 +99,18 @@ function show (print: Print): Command {
         print(options, certificates, descriptionText(certificates))
         return
       }
-      const records = await (await openAuthority(options.dir)).show(what)
+      const records = await (await openedAuthority(options)).show(what)
       print(options, records.map(withState), recordsText(records, Date.now()))
-    })
-}
-
-function revoke (print: Print): Command {
-  return subcommand('revoke', 'revoke every living certificate of a device, or one by its serial number, and write the lists', ['revoke 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --reason keyCompromise'])
-    .argument('<what>', 'device id, server name or serial number')
-    .addOption(new Option('--reason <reason>', 'why, in the words of RFC 5280').choices(revocationReasons).default('unspecified'))
-    .option('--root-dir <directory>', 'where root.key is; needed to revoke the issuing CA')
-    .action(async (what: string, options: RootOptions & { reason: RevocationReason }) => {
-      const authority = await openAuthority(options.dir, rootOptions(options))
-      const { revoked, alreadyRevoked, lists } = await authority.revoke(what, options.reason)
-      print(options, { revoked: revoked.map(withState), alreadyRevoked: alreadyRevoked.map(withState), lists },
-        `Revoked ${revoked.length}, revoked before ${alreadyRevoked.length}.\n` +
-        recordsText([...revoked, ...alreadyRevoked], Date.now()) + listReportText(lists, Date.now()))
     })
 }
 
 function crl (print: Print): Command {
   return subcommand('crl', 'write fresh revocation lists', ['crl', 'crl --root-dir /media/stick'])
-    .option('--root-dir <directory>', 'where root.key is: renew the root\'s own list too, or fail')
+    .addOption(rootDirOption('where root.key is: renew the root\'s own list too, or fail'))
     .action(async (options: RootOptions) => {
-      const authority = await openAuthority(options.dir, rootOptions(options))
+      const authority = await openedAuthority(options)
       const lists = await authority.writeCrls({ root: options.rootDir === undefined ? 'when-there' : 'required' })
+      await tellLists(authority.paths.directory, lists)
       print(options, lists, listReportText(lists, Date.now()))
     })
 }
@@ -125,38 +119,14 @@ function server (print: Print): Command {
   return subcommand('server', 'make the broker\'s key and certificate, in server/', ['server localhost 127.0.0.1 ::1', 'server gate.hospital.example --days 30'])
     .argument('<names...>', 'DNS names and IP addresses that devices connect to')
     .addOption(daysOption(lifeDays.server))
-    .action(async (names: string[], options: DaysOptions) => {
-      const { serial, notAfterMs, keyFile, certFile } = await (await openAuthority(options.dir)).issueServer(names, daysOf(options))
+    .option('--encrypt', 'put the key under the passphrase; brokers then need --passphrase-file too')
+    .action(async (names: string[], options: DaysOptions & { encrypt?: true }) => {
+      const authority = await openedAuthority(options)
+      const { serial, notAfterMs, keyFile, certFile } = await authority.issueServer(names, { ...daysOf(options), ...(options.encrypt && { encrypt: true }) })
+      await tellIssued(authority.paths.directory, [{ serial, name: names.join(' '), notAfterMs }], 'server', 'server')
       print(options, { names, serial, notAfter: iso(notAfterMs), keyFile, certFile },
         `${names.join(' ')} until ${untilText(notAfterMs)}\n  ${keyFile}\n  ${certFile}\n`)
     })
-}
-
-function subcommand (name: string, description: string, examples: readonly string[]): Command {
-  return new Command(name).description(description)
-    .addOption(new Option('--dir <directory>', 'where the authority is kept').default('.pulsegate/certs').env('PULSEGATE_CERTS'))
-    .option('--json', 'print one JSON document')
-    .addHelpText('after', `\nExamples:\n${examples.map((line) => `  pulsegate certs ${line}`).join('\n')}`)
-}
-
-function daysOption (days: number): Option {
-  return new Option('--days <days>', `life of the certificate, at most ${lifeDays.maximum} (default: ${days})`).argParser((text) => {
-    const value = Number(text)
-    if (value > 0 && value <= lifeDays.maximum) return value
-    throw new InvalidArgumentError(`It must be more than 0 and at most ${lifeDays.maximum}.`)
-  })
-}
-
-function daysOf ({ days }: DaysOptions): { days?: number } {
-  return days === undefined ? {} : { days }
-}
-
-function rootOptions ({ rootDir }: RootOptions): { rootDirectory?: string } {
-  return rootDir === undefined ? {} : { rootDirectory: rootDir }
-}
-
-function withState (record: Parameters<typeof stateOf>[0]): object {
-  return { ...record, state: stateOf(record, Date.now()) }
 }
 
 async function readInput (path: string): Promise<string> {

@@ -2,17 +2,28 @@
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
 // Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
 import { unwatchFile, watchFile } from 'node:fs'
+import { type CredentialEnd } from '../broker/broker.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
-import { type Logger } from '../runtime/observability.ts'
+import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
+import { type Health } from '../runtime/health.ts'
+import { type Logger, type Meter } from '../runtime/observability.ts'
+import { readPassphrase } from '../runtime/passphrase.ts'
+import { watchCertificates } from './certificate-watch.ts'
 
 export interface CertificateUpkeep {
   readonly paths: AuthorityPaths
   /** Renew for these names what needs it; absent: somebody else looks after the files, here they are only read again. */
   readonly serverNames?: readonly string[]
+  /** Of the authority's keys. */
+  readonly passphraseFile?: string | undefined
   /** Who reads the files again: the broker, the EST server. */
-  readonly broker: { reloadCertificates (): Promise<void> }
+  readonly broker: { reloadCertificates (): Promise<void>, readonly certificateEnds?: readonly CredentialEnd[] }
   readonly log: Logger
+  /** With these, and a broker that says when what it has ends, it speaks up in time. */
+  readonly health?: Health
+  readonly meter?: Meter
+  readonly audit?: AuditTrail
 }
 
 // Server certificates live for weeks and lists for days: an hour late is early enough.
@@ -20,23 +31,83 @@ const renewEveryMs = 3_600_000
 // A stat of four files; a folder watch would miss files that are renamed into place on some file systems. A revocation is to be
 // known to every broker within a second: this, reading the lists (tens of milliseconds) and telling the others must fit in.
 const lookEveryMs = 400
+// after a reading that failed: a file was half copied, or the disk was busy
+const againAfterMs = 2_000
 
 /** Starts; gives what ends it. */
-export function keepCertificates ({ paths, serverNames, broker, log }: CertificateUpkeep): () => void {
-  const failed = (err: unknown): void => { log.error({ err }, 'certificates could not be renewed or read; the broker goes on with those it has') }
-  const reload = (): void => { broker.reloadCertificates().catch(failed) }
+export function keepCertificates (upkeep: CertificateUpkeep): () => void {
+  const { paths, broker, log, health, meter, audit = silentTrail } = upkeep
+  const reader = createReader(broker, log)
   const renew = async (): Promise<void> => {
-    if (serverNames === undefined) return
-    const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames)
-    if (changed.length > 0) log.info({ changed }, 'certificates renewed') // the files have changed: the look below reloads
+    const changed = await renewWhatIsDue(upkeep)
+    if (changed.length === 0) return
+    log.info({ changed }, 'certificates renewed') // the files have changed: the look below reloads
+    audit.record({ type: 'certificate', subtype: 'renewed', action: 'U', outcome: 'success', agent: { id: 'pulsegate', role: 'service' }, detail: { changed: changed.join(' ') } })
   }
   const watched = [paths.issuingCrl, paths.rootCrl, paths.serverCertificate, paths.ca]
-  for (const file of watched) watchFile(file, { interval: lookEveryMs, persistent: false }, reload)
-  const timer = setInterval(() => { renew().catch(failed) }, renewEveryMs).unref()
-  process.on('SIGHUP', reload)
+  for (const file of watched) watchFile(file, { interval: lookEveryMs, persistent: false }, reader.read)
+  const timer = setInterval(() => {
+    renew().catch((err: unknown) => { log.error({ err }, 'certificates could not be renewed; the broker goes on with those it has') })
+  }, renewEveryMs).unref()
+  process.on('SIGHUP', reader.read)
+  const unwatch = health !== undefined && meter !== undefined
+    ? watchCertificates({ ends: () => broker.certificateEnds ?? [], fault: () => reader.fault, health, meter, log, audit })
+    : () => {}
   return () => {
     clearInterval(timer)
-    for (const file of watched) unwatchFile(file, reload)
-    process.off('SIGHUP', reload)
+    for (const file of watched) unwatchFile(file, reader.read)
+    process.off('SIGHUP', reader.read)
+    reader.close()
+    unwatch()
+  }
+}
+
+async function renewWhatIsDue ({ paths, serverNames, passphraseFile }: CertificateUpkeep): Promise<readonly string[]> {
+  if (serverNames === undefined) return []
+  const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }
+  return (await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)).changed
+}
+
+interface Reader {
+  /** Has the files read once more after whatever reading is under way; several calls meanwhile are one. */
+  readonly read: () => void
+  readonly fault: string | null
+  close (): void
+}
+
+function createReader (broker: CertificateUpkeep['broker'], log: Logger): Reader {
+  let state: 'idle' | 'reading' | 'again' | 'closed' = 'idle'
+  let fault: string | null = null
+  let retry: NodeJS.Timeout | undefined
+  const once = async (): Promise<void> => {
+    clearTimeout(retry)
+    try {
+      await broker.reloadCertificates()
+      fault = null
+    } catch (err) {
+      fault = err instanceof Error ? err.message : 'unknown'
+      log.error({ err }, 'certificates could not be read; the broker goes on with those it has')
+    }
+  }
+  const run = async (): Promise<void> => {
+    do {
+      state = 'reading'
+      await once()
+    } while ((state as string) === 'again')
+    if ((state as string) === 'closed') return
+    state = 'idle'
+    if (fault !== null) retry = setTimeout(read, againAfterMs).unref()
+  }
+  const read = (): void => {
+    if (state === 'idle') run().catch(() => {}) // never rejects
+    else if (state === 'reading') state = 'again'
+  }
+  return {
+    read,
+    get fault () { return fault },
+    close: () => {
+      state = 'closed'
+      clearTimeout(retry)
+    }
   }
 }

@@ -70,8 +70,8 @@ export function openPeers (url: string, { redisNamespace: namespace, redisTimeou
 }
 
 /** What the broker reads of an authority's folder. */
-export function tlsFilesOf (paths: AuthorityPaths): TlsFiles {
-  return { keyFile: paths.serverKey, certFile: paths.serverCertificate, caFile: paths.ca, crlFiles: [paths.issuingCrl, paths.rootCrl] }
+export function tlsFilesOf (paths: AuthorityPaths, passphraseFile?: string): TlsFiles {
+  return { keyFile: paths.serverKey, passphraseFile, certFile: paths.serverCertificate, caFile: paths.ca, crlFiles: [paths.issuingCrl, paths.rootCrl] }
 }
 
 /** The worker knows what it could not store; the heartbeat knows while there is nothing to store. */

@@ -1,6 +1,7 @@
 // How a broker process is put together: registry in the database, queue over Redis, certificates from the folder of an authority that
 // somebody else looks after. It starts and goes on while the database is away: devices known from earlier are let in.
 import { type Broker, startBroker } from '../broker/broker.ts'
+import { loadCredentials } from '../broker/credentials.ts'
 import { type Limits } from '../broker/limits.ts'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
@@ -8,6 +9,7 @@ import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { openProcessAudit } from './audit-process.ts'
+import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
 import { serveAdmin } from './serve-admin.ts'
@@ -21,6 +23,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly certs: string
   /** Folder of the audit trail's key and signed heads. */
   readonly auditDir: string
+  readonly certsPassphraseFile?: string | undefined
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
   readonly limits: Partial<Limits>
@@ -32,6 +35,10 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
+  const paths = authorityPaths(options.certs)
+  await untilClockIsRight({ caFile: paths.ca, health, log: observability.log, signal: lifecycle.stopping })
+  const tls = tlsFilesOf(paths, options.certsPassphraseFile)
+  await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
   const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
   const registry = createRegistry(database, { enrolment: options.enrolment, audit }, observability)
@@ -43,10 +50,9 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   const queue = await openRedis(options.redisUrl, options.redis, 'write', {}, context)
   health.register('redis', () => queue.check())
   lifecycle.onClose('queue', (hard) => queue.close(hard))
-  const paths = authorityPaths(options.certs)
   const broker = await startBroker({
     ...options.mqtt,
-    tls: tlsFilesOf(paths),
+    tls,
     queue: options.between?.(queue) ?? queue,
     registry,
     peers: openPeers(options.redisUrl, options.redis, health, context),
@@ -62,7 +68,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   })
   watchRegistryFor({ databaseUrl: options.databaseUrl, broker, lifecycle, observability })
   await serveAdmin({ certs: options.certs, ...options.admin }, { broker, registry, database, audit }, context)
-  lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log }))
+  lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log, health, meter: observability.meter, audit }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')
   return broker
 }

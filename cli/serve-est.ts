@@ -27,6 +27,8 @@ export interface EstParts {
   readonly directory: string
   /** Keep the server certificate good for these names; absent: somebody else looks after it. */
   readonly serverNames?: readonly string[]
+  /** Holds the passphrase of the authority's keys. */
+  readonly passphraseFile?: string | undefined
   /** Where devices are registered; absent: only revocation keeps a device from renewing. */
   readonly database?: Database
   /** Default: the spool in the authority's folder. */
@@ -38,11 +40,12 @@ const dayMs = 86_400_000
 /** As for the lists: a maker added is believed within a second. */
 const lookEveryMs = 400
 
-export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOptions, { directory, serverNames, database, audit, health }: EstParts, { lifecycle, observability }: PartsContext): Promise<EstServer> {
+export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOptions, { directory, serverNames, passphraseFile, database, audit, health }: EstParts, { lifecycle, observability }: PartsContext): Promise<EstServer> {
   const log = observability.log.child({ part: 'est' })
   const trail = audit ?? spoolUntilClosed()
   const est = await startEstServer({
     directory,
+    passphraseFile,
     host,
     port,
     days: deviceLifeMs / dayMs,
@@ -53,7 +56,7 @@ export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOp
   })
   lifecycle.onClose('enrolment over HTTPS', (hard) => est.close(hard))
   health.register('enrolment', () => est.check())
-  lifecycle.onClose('certificates of enrolment', keepCertificates({ paths: authorityPaths(directory), ...(serverNames && { serverNames }), broker: est, log }))
+  lifecycle.onClose('certificates of enrolment', keepCertificates({ paths: authorityPaths(directory), passphraseFile, ...(serverNames && { serverNames }), broker: est, log }))
   const makers = makersDirectory(directory)
   const reload = (): void => { est.reloadCertificates().catch((err: unknown) => { log.error({ err }, 'makers could not be read; those from before still count') }) }
   watchFile(makers, { interval: lookEveryMs, persistent: false }, reload)

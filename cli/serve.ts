@@ -5,6 +5,7 @@
 // that loses nothing: stop reading → flush and commit what was taken → acknowledgements go out → connections end.
 import { join } from 'node:path'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
+import { authorityPaths } from '../certs/files.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type AdminServer } from '../admin/server.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
@@ -27,6 +28,8 @@ import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { auditDirOf, openProcessAudit } from './audit-process.ts'
+import { readPassphrase } from '../runtime/passphrase.ts'
+import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { serveAdmin } from './serve-admin.ts'
@@ -41,6 +44,8 @@ export interface ServeOptions {
   readonly certs?: string
   /** Folder of the audit trail's key and signed heads; default `<data>/audit`. */
   readonly auditDir?: string
+  /** Holds the passphrase of the authority's keys. */
+  readonly certsPassphraseFile?: string | undefined
   readonly databaseUrl?: string
   /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
   readonly pgBin?: string
@@ -95,11 +100,12 @@ export interface Service {
 export async function serve (options: ServeOptions, context: ServeContext): Promise<Service> {
   const { lifecycle, observability } = context
   const { log } = observability
+  const health = new Health()
+  const certs = options.certs ?? join(options.data, 'certs')
+  await untilClockIsRight({ caFile: authorityPaths(certs).ca, health, log, signal: lifecycle.stopping })
   const { databaseUrl, embedded } = await findDatabase(options, context)
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
-  const health = new Health()
-  const certs = options.certs ?? join(options.data, 'certs')
   const audit = await openProcessAudit({
     part: 'up', databaseUrl, role: 'pulsegate_ingest', directory: auditDirOf(options), spools: [auditSpoolFolder(certs)], configuration: options, applied
   }, { ...context, health })
@@ -110,14 +116,16 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability, audit })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
-  const authority = await ensureDevelopmentAuthority(certs, options.serverNames)
+  const authority = await ensureDevelopmentAuthority(certs, options.serverNames, options.certsPassphraseFile === undefined ? {} : { passphrase: await readPassphrase(options.certsPassphraseFile) })
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health, audit })
-  lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
+  lifecycle.onClose('certificate upkeep', keepCertificates({
+    paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
+  }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, registry, database, audit }, context)
-  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, database, audit, health }, context) : null
+  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health }, context) : null
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   health.register('database', () => databaseCheck(path.worker, heartbeat))
@@ -162,7 +170,7 @@ async function openPath (
   lifecycle.onClose('queue', (hard) => queue.close(hard))
   const broker = await startBroker({
     ...options.mqtt,
-    tls: tlsFilesOf(paths),
+    tls: tlsFilesOf(paths, options.certsPassphraseFile),
     queue: options.between?.(queue) ?? queue,
     registry,
     ...(peers && { peers }),

@@ -8,8 +8,8 @@ import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 import { adminOptions, adminSettings } from './serve-admin.ts'
 
-export const upSettings = ['data', 'certs', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
-  'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment',
+export const upSettings = ['data', 'certs', 'certsPassphraseFile', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort',
+  'serverNames', 'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
   'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -50,6 +50,7 @@ export function serveOptions (config: UpConfig, { est }: Pick<UpFlags, 'est'>): 
     data: config.data,
     ...(config.certs !== undefined && { certs: config.certs }),
     ...(config.auditDir !== undefined && { auditDir: config.auditDir }),
+    certsPassphraseFile: config.certsPassphraseFile,
     ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
     ...(config.pgBin !== undefined && { pgBin: config.pgBin }),
     mqtt: { host: config.mqttHost, port: config.mqttPort },

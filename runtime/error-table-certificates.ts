@@ -16,8 +16,8 @@ export const certificateErrors = {
   },
   CERTS_AUTHORITY_EXPIRED: {
     meaning: 'The issuing certificate of the authority is not valid now, so nothing it signs would be accepted.',
-    remedy: 'Check the clock. If the life is really over, make a new authority and enrol the devices with it.',
-    exit: 1,
+    remedy: 'Check the clock. If the life is really over: `pulsegate certs ca prepare` and `activate` with the root key at hand.',
+    exit: 78,
     retryable: false
   },
   CERTS_AUTHORITY_MISSING: {
@@ -33,10 +33,34 @@ export const certificateErrors = {
     retryable: false
   },
   CERTS_KEY_EXPOSED: {
-    meaning: 'A private key can be read or replaced by somebody who should not, so it is not used.',
+    meaning: 'A private key, a passphrase or the directory they are in can be read or replaced by somebody who should not, so it is not used.',
     remedy: 'Run the chmod or chown that the message names; if others had access for real, revoke and issue anew.',
     exit: 78,
     retryable: false
+  },
+  CERTS_PASSPHRASE_UNUSABLE: {
+    meaning: 'A private key is encrypted and the passphrase for it is not given, cannot be read, or is another one.',
+    remedy: 'Name the file with the passphrase in its first line: --passphrase-file, or PULSEGATE_CERTS_PASSPHRASE_FILE.',
+    exit: 78,
+    retryable: false
+  },
+  CERTS_PHASE_WRONG: {
+    meaning: 'The change of the issuing CA has not come to the step before the one that was asked for, or the CA to go back to is not good any more.',
+    remedy: 'See where it stands and what comes next: `pulsegate certs ca status`.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_CA_IN_USE: {
+    meaning: 'Living certificates were issued by the CA that is to be dropped; their devices would be locked out.',
+    remedy: 'Let them renew and see the share fall with `pulsegate certs ca status`, or give --force and --yes.',
+    exit: 1,
+    retryable: false
+  },
+  CERTS_BUSY: {
+    meaning: 'Another process has been working on the certificate authority for the whole of the time allowed.',
+    remedy: 'Try again; if no other process uses the directory, see who holds the file named `lock` in it.',
+    exit: 1,
+    retryable: true
   },
   CERTS_REQUEST_REFUSED: {
     meaning: 'The certificate signing request is malformed, its signature is wrong, or its key is not P-256.',

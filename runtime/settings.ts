@@ -36,6 +36,12 @@ export const settings = {
     type: 'string',
     description: 'Folder of the certificate authority and the server certificate; `up` uses certs/ in the data folder.'
   },
+  certsPassphraseFile: {
+    type: 'string',
+    env: 'PULSEGATE_CERTS_PASSPHRASE_FILE',
+    flag: 'passphrase-file',
+    description: 'Holds the passphrase of encrypted certificate keys in its first line; readable by nobody else.'
+  },
   databaseUrl: {
     type: 'string',
     env: 'DATABASE_URL',

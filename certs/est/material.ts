@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type SecureContextOptions } from 'node:tls'
 import { PulsegateError } from '../../runtime/errors.ts'
+import { pemBlocks } from '../../runtime/pem.ts'
 import { tlsProfile } from '../../runtime/tls-profile.ts'
 import { isMissing, readKey, readRequired, type AuthorityPaths } from '../files.ts'
 import { readMakers } from './makers.ts'
@@ -19,8 +20,8 @@ export interface Material {
 }
 
 /** Rejects with TLS_FILE_MISSING, TLS_FILE_EXPIRED, TLS_FILE_INVALID or CERTS_* naming the file. */
-export async function readMaterial (paths: AuthorityPaths, nowMs = Date.now()): Promise<Material> {
-  const key = await readKey(paths.serverKey).catch((error: unknown) => {
+export async function readMaterial (paths: AuthorityPaths, passphrase?: string, nowMs = Date.now()): Promise<Material> {
+  const key = await readKey(paths.serverKey, passphrase).catch((error: unknown) => {
     if (isMissing(error)) throw new PulsegateError('TLS_FILE_MISSING', `server key ${paths.serverKey} is not there; do: pulsegate certs server <names>`, { cause: error })
     throw error
   })
@@ -38,14 +39,20 @@ export async function readMaterial (paths: AuthorityPaths, nowMs = Date.now()): 
       cert,
       // makers too: some clients show a certificate only when the server names its CA. Without a list of theirs OpenSSL authorizes none.
       ca: [...cas, ...makers.map(({ certificate }) => certificate)].map((ca) => ca.toString()),
-      crl: await Promise.all([paths.issuingCrl, paths.rootCrl].map((path) => readFile(path, 'utf8').catch((error: unknown) => {
-        throw new PulsegateError('TLS_FILE_MISSING', `CRL ${path} cannot be read; do: pulsegate certs crl`, { cause: error })
-      })))
+      crl: (await Promise.all([paths.issuingCrl, paths.rootCrl].map(listsIn))).flat()
     },
     trust: { issuers: issuersOf(cas), makers },
     bundle: cas.map(({ raw }) => raw),
     endsAtMs
   }
+}
+
+/** Node reads only the first list of a text. */
+async function listsIn (path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new PulsegateError('TLS_FILE_MISSING', `CRL ${path} cannot be read; do: pulsegate certs crl`, { cause: error })
+  })
+  return pemBlocks(text, 'X509 CRL')
 }
 
 /** Devices come from the intermediates of the bundle; where it holds roots only, from those. */
@@ -56,7 +63,7 @@ function issuersOf (cas: readonly X509Certificate[]): X509Certificate[] {
 
 function certificatesIn (path: string, pem: string): X509Certificate[] {
   try {
-    const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+    const blocks = pemBlocks(pem, 'CERTIFICATE')
     if (blocks.length === 0) throw new Error('no CERTIFICATE block')
     return blocks.map((block) => new X509Certificate(block))
   } catch (error) {

@@ -8,6 +8,7 @@ import { type AuditTrail } from '../../runtime/audit.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type CheckResult } from '../../runtime/health.ts'
 import { type Observability } from '../../runtime/observability.ts'
+import { readPassphrase } from '../../runtime/passphrase.ts'
 import { openAuthority, type Authority } from '../authority.ts'
 import { authorityPaths, type AuthorityPaths } from '../files.ts'
 import { JournalFollower } from '../journal-follower.ts'
@@ -29,8 +30,8 @@ export interface EstOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** Opens the authority, at start and whenever its files have changed. Default: `openAuthority(directory)`. */
-  readonly open?: () => Promise<Authority>
+  /** Holds the passphrase of the authority's keys; read at start and whenever the authority's files have changed. */
+  readonly passphraseFile?: string | undefined
   /** Life of a device certificate, more than 0 and at most 30 days; default 7. */
   readonly days?: number
   /** Asked before every signature; default: everybody. */
@@ -54,17 +55,22 @@ export interface EstServer {
 /** Starts listening. Rejects with CERTS_*, TLS_FILE_* or PORT_UNAVAILABLE. */
 export async function startEstServer (options: EstOptions): Promise<EstServer> {
   const paths = authorityPaths(options.directory)
-  const open = options.open ?? (() => openAuthority(options.directory))
   checkDays(options.days ?? lifeDays.device)
-  const server = new RunningEst(options, paths, open, await open(), await readMaterial(paths))
+  const server = new RunningEst(options, paths, await openAll(options, paths))
   await server.listen()
   return server
+}
+
+interface Opened { readonly authority: Authority, readonly material: Material }
+
+async function openAll ({ directory, passphraseFile }: EstOptions, paths: AuthorityPaths): Promise<Opened> {
+  const passphrase = passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile)
+  return { authority: await openAuthority(directory, passphrase === undefined ? {} : { passphrase }), material: await readMaterial(paths, passphrase) }
 }
 
 class RunningEst implements EstServer {
   readonly #options: EstOptions
   readonly #paths: AuthorityPaths
-  readonly #open: () => Promise<Authority>
   readonly #limits: EstLimits
   readonly #connections: ConnectionCount
   readonly #server: Server
@@ -75,10 +81,9 @@ class RunningEst implements EstServer {
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
 
-  constructor (options: EstOptions, paths: AuthorityPaths, open: () => Promise<Authority>, authority: Authority, material: Material) {
+  constructor (options: EstOptions, paths: AuthorityPaths, { authority, material }: Opened) {
     this.#options = options
     this.#paths = paths
-    this.#open = open
     this.#authority = authority
     this.#material = material
     this.#limits = { ...defaultEstLimits, ...options.limits }
@@ -122,7 +127,7 @@ class RunningEst implements EstServer {
 
   reloadCertificates (): Promise<void> {
     this.#reloading = this.#reloading.catch(() => {}).then(async () => {
-      const [authority, material] = [await this.#open(), await readMaterial(this.#paths)]
+      const { authority, material } = await openAll(this.#options, this.#paths)
       this.#server.setSecureContext(material.context)
       this.#authority = authority
       this.#material = material

@@ -142,7 +142,7 @@ test('failures are forgiven to an address by the devices that are in, and its ha
 
 test('a renewal is no clone, and neither is a device that moves; a copy is [C22]', (t) => {
   const revoked = new Set<string>()
-  const certificate = (serial: string, notBeforeMs: number) => ({ id: 'a', serial, issuer: 'x', notBeforeMs, expiresAtMs: 100 * dayMs })
+  const certificate = (serial: string, notBeforeMs: number) => ({ id: 'a', serial, issuer: 'x', issuedBy: 'y', notBeforeMs, expiresAtMs: 100 * dayMs })
   const [old, young] = [certificate('01', dayMs), certificate('02', 2 * dayMs)]
   const fresh = () => new Clones(7 * dayMs, (serial) => revoked.has(serial))
   const renewed = fresh()

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { test } from 'tap'
 import { signCrl, type RevokedSerial } from '../../certs/crl.ts'
 import { readKey } from '../../certs/files.ts'
-import { readList } from '../../certs/revocation.ts'
+import { readLists } from '../../certs/revocation.ts'
 import { signerOf } from '../../certs/signing.ts'
 import { createPki } from '../fixtures/pki.ts'
 
@@ -34,10 +34,10 @@ test('lists say from when to when they count', async (t) => {
   await authority.writeCrls()
   for (const [index, days] of [30, 365].entries()) {
     const path = files.crlFiles[index] ?? ''
-    const { thisUpdate, nextUpdate } = readList(path, await readFile(path, 'utf8'))
+    const { thisUpdate, nextUpdate } = readLists(path, await readFile(path, 'utf8'))[0] as ReturnType<typeof readLists>[0]
     t.equal((nextUpdate.getTime() - thisUpdate.getTime()) / 86_400_000, days)
   }
-  t.throws(() => readList('x.pem', 'nonsense'), { code: 'CERTS_AUTHORITY_DAMAGED' })
+  t.throws(() => readLists('x.pem', 'nonsense'), { code: 'CERTS_AUTHORITY_DAMAGED' })
 })
 
 test('OpenSSL agrees: profile, chain, purposes and lists', { skip: openssl ? false : 'no openssl here' }, async (t) => {

@@ -1,5 +1,6 @@
 // Just enough DER (X.690) to read what Node's X509Certificate does not give: the serials on a CRL and its end, and names
 // as bytes. Takes a buffer, gives its parts; anything that does not add up throws, and the caller names the file.
+// (certs/der.ts is the other direction.)
 
 export interface DerValue {
   readonly tag: number
@@ -28,7 +29,8 @@ export function derSequence (buffer: Buffer): DerValue[] {
   return derValues(value.content)
 }
 
-function derValue (buffer: Buffer, at: number): DerValue {
+/** The value that begins at `at`. */
+export function derValue (buffer: Buffer, at: number): DerValue {
   const tag = buffer[at]
   let length = buffer[at + 1]
   let from = at + 2

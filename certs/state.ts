@@ -1,0 +1,116 @@
+// The CAs of an authority as they are now, ready to sign: takes the paths, gives certificates and signers. Promise: keys and certificates
+// that do not belong together, or keys that others could have read, are not used.
+import { X509Certificate } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { PulsegateError } from '../runtime/errors.ts'
+import { isMissing, isThere, readKey, readRequired, type AuthorityPaths } from './files.ts'
+import { issuingFiles, livingCas, readLayout, rootFiles, type CaEntry, type Layout } from './layout.ts'
+import { signerOf, type Signer } from './signing.ts'
+
+export interface CaCertificate {
+  readonly number: number
+  readonly serial: string
+  readonly certificate: X509Certificate
+  readonly pem: string
+  readonly file: string
+}
+
+export interface SigningCa extends CaCertificate {
+  /** Number of its root. */
+  readonly root: number
+  readonly signer: Signer
+  /** What a leaf of this CA presents after itself: the CA, and the way from a root before to its own root where there is one. */
+  readonly chainPem: string
+}
+
+export interface AuthorityState {
+  readonly layout: Layout
+  /** Whose certificates are trusted; the first one issues. */
+  readonly cas: readonly [SigningCa, ...SigningCa[]]
+  /** Changes when authority.json does. */
+  readonly stamp: string
+}
+
+/** Rejects with CERTS_AUTHORITY_DAMAGED, CERTS_KEY_EXPOSED or CERTS_PASSPHRASE_UNUSABLE. */
+export async function loadState (paths: AuthorityPaths, passphrase: string | undefined): Promise<AuthorityState> {
+  const stamp = await stampOf(paths)
+  const layout = await readLayout(paths)
+  const cas: SigningCa[] = []
+  for (const entry of livingCas(layout)) cas.push(await loadCa(paths, layout, entry, passphrase))
+  return { layout, cas: cas as [SigningCa, ...SigningCa[]], stamp }
+}
+
+/** What `AuthorityState.stamp` would be now: a cheap question before each use of a state. */
+export async function stampOf (paths: AuthorityPaths): Promise<string> {
+  try {
+    const { ino, mtimeMs, size } = await stat(paths.layout)
+    return `${ino} ${mtimeMs} ${size}`
+  } catch (error) {
+    if (isMissing(error)) return ''
+    throw error
+  }
+}
+
+export async function loadCa (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, { number, root }: CaEntry, passphrase: string | undefined): Promise<SigningCa> {
+  const files = issuingFiles(paths, layout, number)
+  const ca = await loadCertificate(files.certificate, number)
+  const signedBy = await loadRoot(paths, layout, root)
+  const key = await readKey(files.key, passphrase).catch((error: unknown) => {
+    if (isMissing(error)) throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${files.key} is missing.`)
+    throw error
+  })
+  if (!ca.certificate.checkPrivateKey(key)) throw mismatch(files.key, files.certificate)
+  if (!ca.certificate.verify(signedBy.certificate.publicKey)) throw mismatch(files.certificate, signedBy.file)
+  const { cross } = rootFiles(paths, layout, root)
+  return { ...ca, root, signer: signerOf(key, ca.certificate.raw), chainPem: ca.pem + (cross === null ? '' : await readRequired(cross)) }
+}
+
+export async function loadRoot (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, number: number): Promise<CaCertificate> {
+  return await loadCertificate(rootFiles(paths, layout, number).certificate, number)
+}
+
+/** The roots of these CAs, each once. */
+export async function loadRoots (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, cas: ReadonlyArray<{ readonly root: number }>): Promise<CaCertificate[]> {
+  return await Promise.all([...new Set(cas.map(({ root }) => root))].map((number) => loadRoot(paths, layout, number)))
+}
+
+/** `required`: CERTS_ROOT_KEY_ABSENT when one is not here. `when-there`: its signer is null then. */
+export type RootNeed = 'required' | 'when-there'
+
+/** The signers of these CAs' roots. */
+export async function rootSigners (paths: AuthorityPaths, { layout, cas }: Pick<AuthorityState, 'layout' | 'cas'>, passphrase: string | undefined, need: RootNeed): Promise<Array<{ root: CaCertificate, signer: Signer | null }>> {
+  const signers: Array<{ root: CaCertificate, signer: Signer | null }> = []
+  for (const root of await loadRoots(paths, layout, cas)) {
+    const signer = await rootSigner(paths, layout, root, passphrase)
+    if (signer === null && need === 'required') throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
+    signers.push({ root, signer })
+  }
+  return signers
+}
+
+export function rootKeyAbsent (file: string): PulsegateError {
+  return new PulsegateError('CERTS_ROOT_KEY_ABSENT', `The root key is not at ${file}, and this can only be signed with it.`)
+}
+
+/** Null when its key is not here: it may be kept elsewhere. */
+export async function rootSigner (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, root: CaCertificate, passphrase: string | undefined): Promise<Signer | null> {
+  const { key: file, certificate } = rootFiles(paths, layout, root.number)
+  if (!await isThere(file)) return null
+  const key = await readKey(file, passphrase)
+  if (!root.certificate.checkPrivateKey(key)) throw mismatch(file, certificate)
+  return signerOf(key, root.certificate.raw)
+}
+
+async function loadCertificate (file: string, number: number): Promise<CaCertificate> {
+  const pem = await readRequired(file)
+  try {
+    const certificate = new X509Certificate(pem)
+    return { number, serial: certificate.serialNumber, certificate, pem, file }
+  } catch (error) {
+    throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${file} is not a certificate in PEM.`, { cause: error })
+  }
+}
+
+function mismatch (path: string, other: string): PulsegateError {
+  return new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} does not belong to ${other}.`)
+}
