@@ -8,9 +8,9 @@ import { needed } from './needed.ts'
 import { type BrokerProcessOptions, serveBroker } from './serve-broker.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'mqttHost', 'mqttPort', 'enrolment', ...redisSettings.slice(1),
+const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'mqttHost', 'mqttPort', 'enrolment', 'registrationsPerMinute', ...redisSettings.slice(1),
   'queueMessages', 'queueBytes', 'maxConnections', 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
-type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'queueMessages' | 'queueBytes' |
+type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'registrationsPerMinute' | 'queueMessages' | 'queueBytes' |
   'maxConnections' | 'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
@@ -43,6 +43,7 @@ function optionsOf (config: Config<BrokerSetting>): BrokerProcessOptions {
     certs: config.certs ?? join(config.data, 'certs'),
     mqtt: { host: config.mqttHost, port: config.mqttPort },
     enrolment: config.enrolment ?? 'pending',
+    registrationsPerMinute: config.registrationsPerMinute,
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     limits: { maxConnections: config.maxConnections, maxTotalMessages: config.queueMessages, maxTotalBytes: config.queueBytes }

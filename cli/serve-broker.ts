@@ -3,11 +3,12 @@
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
 import { authorityPaths } from '../certs/files.ts'
+import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
+import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, registrySettings, tlsFilesOf } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -18,6 +19,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly certs: string
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
+  readonly registrationsPerMinute?: number
   readonly limits: Partial<Limits>
   /** Stands between broker and queue; the proof's negative control breaks the promise here. */
   readonly between?: (queue: Queue) => QueueWriter
@@ -26,9 +28,10 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
-  const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
+  const registry = createRegistry(database, registrySettings(options), observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
+  lifecycle.onClose('clock watch', startClockWatch({ observability }))
   // not a reason to send devices elsewhere: whom it does not know no other broker knows either
   health.register('registry', () => heartbeat.fault === null ? { ready: true } : { ready: true, reason: `${heartbeat.fault}: only devices known from earlier are let in` })
 

@@ -9,6 +9,7 @@ import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
 import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
+import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
@@ -24,7 +25,7 @@ import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, registrySettings, retentionDays, tlsFilesOf } from './parts.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -40,6 +41,7 @@ export interface ServeOptions {
   readonly serverNames: readonly string[]
   readonly health: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
+  readonly registrationsPerMinute?: number
   readonly retentionMs: number
   readonly poolSize?: number
   readonly statementTimeoutMs?: number
@@ -85,7 +87,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const open = (applicationName: string, role?: 'pulsegate_ingest'): Database => openOne(databaseUrl, applicationName, role, options, context)
 
   const database = open('pulsegate')
-  const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
+  const registry = createRegistry(database, registrySettings(options), observability)
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
@@ -95,9 +97,10 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const health = new Health()
   const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
-  watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
+  watchRegistryFor({ databaseUrl, broker: path.broker, worker: path.worker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
+  lifecycle.onClose('clock watch', startClockWatch({ observability }))
   health.register('database', () => databaseCheck(path.worker, heartbeat))
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })

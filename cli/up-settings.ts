@@ -7,7 +7,7 @@ import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 
 export const upSettings = ['data', 'certs', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
-  'healthHost', 'healthPort', 'enrolment',
+  'healthHost', 'healthPort', 'enrolment', 'registrationsPerMinute',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
   'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -50,6 +50,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
     serverNames: [...new Set([...local, ...(isAnyAddress(config.mqttHost) ? [] : [config.mqttHost]), ...config.serverNames?.split(',') ?? []])],
     health: { host: config.healthHost, port: config.healthPort },
     enrolment: config.enrolment ?? 'active',
+    registrationsPerMinute: config.registrationsPerMinute,
     retentionMs: config.retentionMs,
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
