@@ -70,15 +70,15 @@ export class Lookup {
     return known
   }
 
-  /** For pairs of keys `gateway:sensor`: the periods in which they are paired. */
-  async pairings (pairs: ReadonlySet<string>): Promise<ReadonlyMap<string, readonly Period[]>> {
+  /** For pairs of keys `gateway:sensor`, each with the times of its messages: the periods in which they are paired. */
+  async pairings (wanted: ReadonlyMap<string, readonly number[]>): Promise<ReadonlyMap<string, readonly Period[]>> {
     const known = new Map<string, readonly Period[]>()
     const asked = new Map<string, Period[]>()
     const nowMs = this.#now()
     const changes = this.#changes
-    for (const pair of pairs) {
+    for (const [pair, times] of wanted) {
       const entry = this.#pairings.get(pair)
-      if (entry === undefined || entry.untilMs <= nowMs || entry.value.length === 0) asked.set(pair, [])
+      if (entry === undefined || entry.untilMs <= nowMs || !times.every((timeMs) => isIn(entry.value, timeMs))) asked.set(pair, [])
       else known.set(pair, entry.value)
     }
     if (asked.size === 0) return known
@@ -126,6 +126,11 @@ export class Lookup {
       this.#boots.set(`${device}:${boot}`, { key: Number(key), anchorMs })
     }
   }
+}
+
+/** Does a time lie in one of the periods? */
+export function isIn (periods: readonly Period[], timeMs: number): boolean {
+  return periods.some(({ fromMs, toMs }) => timeMs >= fromMs && timeMs < toMs)
 }
 
 /** How a boot is named in the map given to `resolveBoots`. */

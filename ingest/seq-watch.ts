@@ -55,7 +55,8 @@ export class SeqWatch {
     for (let i = 0; i < columns.messages; i++) {
       const became = outcomes[i]
       if (became !== outcome.stored && became !== outcome.duplicate) continue
-      if (this.#reused(columns, i)) found(i, { event: 'seq-regression', reason: 'identity-reused' })
+      const reused = this.#reused(columns, i)
+      if (reused) found(i, { event: 'seq-regression', reason: 'identity-reused' })
       const isNew = became === outcome.stored
       const says = isNew && ((columns.flags[i] as number) & stepped) !== 0
       if (says) found(i, { event: 'clock-step', reason: 'flagged' })
@@ -67,7 +68,7 @@ export class SeqWatch {
         this.#highest[slot] = seq
         const byMs = this.#parted(slot, columns, i)
         if (isNew && !says && byMs !== 0) found(i, { event: 'clock-step', reason: 'jumped', byMs })
-      } else if (isNew && highest - seq > this.#bound) found(i, { event: 'seq-regression', reason: 'lower-than-live', highest })
+      } else if (isNew && !reused && highest - seq > this.#bound) found(i, { event: 'seq-regression', reason: 'lower-than-live', highest })
     }
   }
 

@@ -59,7 +59,7 @@ REVOKE ALL ON FUNCTION announce_pairing FROM PUBLIC;
 CREATE TRIGGER pairing_changed AFTER INSERT OR UPDATE OR DELETE ON pairing FOR EACH ROW EXECUTE FUNCTION announce_pairing();
 
 -- What was measured on a subject. The time of the measurement decides, however late it came in; one at the very time of a
--- hand-over belongs to the subject that the device goes to. metric before sample: one index range a metric, not all of the device.
+-- hand-over belongs to the subject that the device goes to. By the subject's devices, then by the index of sample: no other device is read.
 CREATE VIEW subject_reading WITH (security_barrier) AS
 SELECT s.time, a.subject, d.id AS device, d.kind AS device_kind, m.name AS metric, s.value, m.unit, s.quality, m.mdc, m.loinc
 FROM assignment a JOIN device d ON d.key = a.device JOIN metric m ON NOT m.wave
