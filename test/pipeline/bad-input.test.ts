@@ -11,7 +11,7 @@ async function reasonOf ({ reader }: Running, publisher: string, payload: Buffer
   return rows[0]?.reason
 }
 
-test('every bad vector is acknowledged and lies in quarantine with its bytes and its reason', async (t) => {
+test('every bad vector is acknowledged and lies in quarantine with its bytes and its reason [C8]', async (t) => {
   const running = await startPulsegate(t)
   const device = await running.connect()
   for (const { name, kind, hex, reason } of badVectors) {
@@ -22,7 +22,7 @@ test('every bad vector is acknowledged and lies in quarantine with its bytes and
   t.equal(running.service.worker.status().totals.quarantined, badVectors.length)
 })
 
-test('a relay that is not paired, not known or not active never makes a row', async (t) => {
+test('a relay that is not paired, not known or not active never makes a row [C6]', async (t) => {
   const running = await startPulsegate(t)
   const { registry } = running.service
   const gateway = await running.connect()
