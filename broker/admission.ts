@@ -5,6 +5,7 @@
 // A state may change while a device is on its way in, after the registry answered and before the session lives. So a device
 // comes in by a visit, which hears of such changes from the first question to the last step.
 import { LRUCache } from 'lru-cache'
+import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { type Limits } from './limits.ts'
 import { type RefusalReason } from './refusals.ts'
@@ -76,6 +77,7 @@ export class Admissions {
       else this.#active.delete(id)
       return { answer: state === 'active' ? null : state, known: true }
     } catch (error) {
+      if (error instanceof PulsegateError && error.code === 'REGISTRATION_LIMITED') return { answer: 'registration-limited', known: true }
       const known = this.#active.has(id)
       this.#log.debug({ device: id, known, error: error instanceof Error ? error.message : 'unknown' }, 'the registry did not answer')
       return { answer: known ? null : 'registry-unavailable', known: false }

@@ -36,7 +36,7 @@ export function uplinkKindOf (topic: string, id: string): UplinkKind | null {
 export function connackCode (reason: RefusalReason): 2 | 3 | 5 {
   switch (reason) {
     case 'client-id': return 2
-    case 'registry-unavailable': case 'takeover-timeout': case 'draining': return 3
+    case 'registry-unavailable': case 'registration-limited': case 'takeover-timeout': case 'draining': return 3
     default: return 5
   }
 }

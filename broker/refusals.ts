@@ -47,6 +47,7 @@ export const refusals = {
   suspended: { stage: 'connect', meaning: 'the device is suspended (also: it was suspended during a session)' },
   retired: { stage: 'connect', meaning: 'the device is retired (also: it was retired or deleted during a session)' },
   'registry-unavailable': { stage: 'connect', meaning: 'the registry cannot answer and the device is not known from earlier' },
+  'registration-limited': { stage: 'connect', meaning: 'the device is not registered, and more unknown ones came in this minute than may be' },
   'takeover-timeout': { stage: 'connect', meaning: 'the older session of the device did not end in time' },
   // one message
   'malformed-publish': { stage: 'publish', meaning: 'the PUBLISH breaks MQTT 3.1.1' },

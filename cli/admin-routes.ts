@@ -3,11 +3,13 @@
 import { textFields } from '../admin/body.ts'
 import { type AdminRequest, type AdminRoute, BadRequest } from '../admin/routes.ts'
 import { type Broker } from '../broker/broker.ts'
-import { listTrail, type AuditFilter } from '../ingest/audit/list.ts'
+import { listTrail } from '../ingest/audit/list.ts'
 import { type Database } from '../ingest/database.ts'
+import { listDevices } from '../ingest/registry-list.ts'
 import { type DeviceRegistry } from '../ingest/registry.ts'
 import { type AuditEntity } from '../runtime/audit.ts'
 import { deviceStates, isDeviceId } from '../schemas/device.ts'
+import { auditFilter, deviceFilter } from './admin-filters.ts'
 
 const process: AuditEntity = { type: 'process', id: 'broker' }
 const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
@@ -16,7 +18,7 @@ export function adminRoutes ({ broker, registry, database }: { readonly broker: 
   return [
     { method: 'GET', path: '/v1/whoami', right: 'status:read', action: 'R', entity: () => process, handle: async ({ operator: { name, role } }) => ({ name, role }) },
     { method: 'GET', path: '/v1/status', right: 'status:read', action: 'R', entity: () => process, handle: async () => broker.stats() },
-    { method: 'GET', path: '/v1/devices', right: 'devices:read', action: 'R', entity: () => ({ type: 'device', id: '*' }), handle: async () => ({ devices: await registry.list() }) },
+    { method: 'GET', path: '/v1/devices', right: 'devices:read', action: 'R', entity: () => ({ type: 'device', id: '*' }), handle: async ({ query }) => ({ devices: await listDevices(database, deviceFilter(query)) }) },
     {
       method: 'POST',
       path: '/v1/devices/:id/state',
@@ -63,23 +65,6 @@ export function adminRoutes ({ broker, registry, database }: { readonly broker: 
       handle: async ({ query }) => ({ events: await listTrail(database, auditFilter(query)) })
     }
   ]
-}
-
-function auditFilter (query: URLSearchParams): AuditFilter {
-  const number = (name: string, most: number): number | undefined => {
-    const text = query.get(name)
-    if (text === null) return undefined
-    if (!/^\d{1,15}$/.test(text) || Number(text) < 1 || Number(text) > most) throw new BadRequest(`"${name}" must be a whole number from 1 to ${most}`)
-    return Number(text)
-  }
-  for (const name of query.keys()) if (!['type', 'entity', 'before', 'limit'].includes(name)) throw new BadRequest(`"${name.slice(0, 40)}" is not a filter; there are: type, entity, before, limit`)
-  const [type, entity, before] = [query.get('type'), query.get('entity'), number('before', Number.MAX_SAFE_INTEGER)]
-  return {
-    limit: number('limit', 1_000) ?? 100,
-    ...(type !== null && { type }),
-    ...(entity !== null && { entity }),
-    ...(before !== undefined && { before })
-  }
 }
 
 function deviceId ({ params: { id = '' } }: AdminRequest): string {

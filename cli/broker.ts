@@ -11,10 +11,10 @@ import { adminOptions, adminSettings } from './serve-admin.ts'
 import { type BrokerProcessOptions, serveBroker } from './serve-broker.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'certsPassphraseFile', 'auditDir', 'mqttHost', 'mqttPort', 'enrolment', ...adminSettings,
-  ...redisSettings.slice(1), ...limitSettings, 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
-type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'certsPassphraseFile' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | typeof adminSettings[number] |
-  typeof limitSettings[number] | 'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
+const settings = ['redisUrl', 'databaseUrl', 'data', 'certs', 'certsPassphraseFile', 'auditDir', 'mqttHost', 'mqttPort', 'enrolment', 'registrationsPerMinute',
+  ...adminSettings, ...redisSettings.slice(1), ...limitSettings, 'poolSize', 'statementTimeoutMs', ...serverSettings] as Array<BrokerSetting>
+type BrokerSetting = 'databaseUrl' | 'data' | 'certs' | 'certsPassphraseFile' | 'auditDir' | 'mqttHost' | 'mqttPort' | 'enrolment' | 'registrationsPerMinute' |
+  typeof adminSettings[number] | typeof limitSettings[number] | 'poolSize' | 'statementTimeoutMs' | typeof redisSettings[number] | typeof serverSettings[number]
 
 const help = `
 It takes messages from devices over mutual TLS, writes them to Redis Streams and answers PUBACK when Redis has them on disk;
@@ -49,6 +49,7 @@ function optionsOf (config: Config<BrokerSetting>): BrokerProcessOptions {
     mqtt: { host: config.mqttHost, port: config.mqttPort },
     enrolment: config.enrolment ?? 'pending',
     ...adminOptions(config),
+    registrationsPerMinute: config.registrationsPerMinute,
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     limits: limitsOf(config)

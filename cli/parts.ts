@@ -4,10 +4,12 @@ import { type TlsFiles } from '../broker/broker.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
 import { type Database, openDatabase } from '../ingest/database.ts'
 import { type Heartbeat } from '../ingest/heartbeat.ts'
+import { type RegistrySettings } from '../ingest/registry.ts'
 import { type Worker } from '../ingest/worker.ts'
 import { type QueueLimits } from '../queue/limits.ts'
 import { type Bus, openBus } from '../queue/redis/bus.ts'
 import { openRedisQueue, type RedisQueue } from '../queue/redis/redis-queue.ts'
+import { type AuditTrail } from '../runtime/audit.ts'
 import { type CheckResult, type Health } from '../runtime/health.ts'
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
@@ -36,6 +38,11 @@ export function openOne (url: string, applicationName: string, role: 'pulsegate_
   })
   context.lifecycle.onClose(`connections of ${applicationName}`, (hard) => database.close(hard))
   return database
+}
+
+/** What the registry takes of the options of a process. */
+export function registrySettings ({ enrolment, registrationsPerMinute }: { readonly enrolment: 'active' | 'pending', readonly registrationsPerMinute?: number }, audit: AuditTrail): RegistrySettings {
+  return { enrolment, audit, ...(registrationsPerMinute !== undefined && { registrationsPerMinute }) }
 }
 
 /** Settings of the queue over Redis. */

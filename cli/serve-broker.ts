@@ -5,14 +5,15 @@ import { loadCredentials } from '../broker/credentials.ts'
 import { type Limits } from '../broker/limits.ts'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
+import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { openProcessAudit } from './audit-process.ts'
 import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
 import { serveAdmin } from './serve-admin.ts'
+import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, registrySettings, tlsFilesOf } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -26,6 +27,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
   readonly certsPassphraseFile?: string | undefined
   readonly mqtt: { readonly host: string, readonly port: number }
   readonly enrolment: 'active' | 'pending'
+  readonly registrationsPerMinute?: number
   readonly limits: Partial<Limits>
   /** Administration over HTTPS; absent: none. */
   readonly admin?: { readonly host: string, readonly port: number }
@@ -41,9 +43,10 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
   const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
-  const registry = createRegistry(database, { enrolment: options.enrolment, audit }, observability)
+  const registry = createRegistry(database, registrySettings(options, audit), observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
+  lifecycle.onClose('clock watch', startClockWatch({ observability, audit }))
   // not a reason to send devices elsewhere: whom it does not know no other broker knows either
   health.register('registry', () => heartbeat.fault === null ? { ready: true } : { ready: true, reason: `${heartbeat.fault}: only devices known from earlier are let in` })
 

@@ -1,5 +1,6 @@
 // How an ingest process is put together: migrations, upkeep of the database, and a worker on the queue over Redis. It waits for a database
 // that is away, at the start as well as later; what it has not stored stays in Redis.
+import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
@@ -10,6 +11,7 @@ import { retry } from '../runtime/retry.ts'
 import { openProcessAudit } from './audit-process.ts'
 import { databaseCheck, type DatabaseSettings, openOne, openRedis, type RedisConfig, retentionDays } from './parts.ts'
 import { type ServerContext } from './server-process.ts'
+import { watchRegistryFor } from './watch-registry.ts'
 
 export interface IngestProcessOptions extends DatabaseSettings {
   readonly databaseUrl: string
@@ -32,12 +34,14 @@ export async function serveIngest (options: IngestProcessOptions, context: Serve
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
   const heartbeat = startHeartbeat(owner)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
+  lifecycle.onClose('clock watch', startClockWatch({ observability, audit }))
 
   const queue = await openRedis(options.redisUrl, options.redis, 'read', options.batch, context)
   const database = openOne(options.databaseUrl, 'pulsegate ingest', 'pulsegate_ingest', options, context)
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability, audit })
   lifecycle.onClose('breaker metric', observeBreaker(meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
+  watchRegistryFor({ databaseUrl: options.databaseUrl, worker, lifecycle, observability })
   // first of the two: reads no more, finishes what is in hand, hands its partitions over
   lifecycle.onClose('queue', (hard) => queue.close(hard))
   health.register('redis', () => queue.check())

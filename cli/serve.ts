@@ -12,6 +12,7 @@ import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
 import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
+import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
@@ -31,10 +32,10 @@ import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
 import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
 import { serveAdmin } from './serve-admin.ts'
 import { type EstServer } from '../certs/est/server.ts'
 import { serveEst, type ServeEstOptions } from './serve-est.ts'
+import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, registrySettings, retentionDays, tlsFilesOf } from './parts.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -58,6 +59,7 @@ export interface ServeOptions {
   /** Enrolment over HTTPS; absent: none. */
   readonly est?: ServeEstOptions
   readonly enrolment: 'active' | 'pending'
+  readonly registrationsPerMinute?: number
   readonly retentionMs: number
   readonly poolSize?: number
   readonly statementTimeoutMs?: number
@@ -112,7 +114,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const open = (applicationName: string, role?: 'pulsegate_ingest'): Database => openOne(databaseUrl, applicationName, role, options, context)
 
   const database = open('pulsegate')
-  const registry = createRegistry(database, { enrolment: options.enrolment, audit }, observability)
+  const registry = createRegistry(database, registrySettings(options, audit), observability)
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability, audit })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
@@ -123,11 +125,12 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   lifecycle.onClose('certificate upkeep', keepCertificates({
     paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
   }))
-  watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, registry, database, audit }, context)
   const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health }, context) : null
+  watchRegistryFor({ databaseUrl, broker: path.broker, worker: path.worker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
+  lifecycle.onClose('clock watch', startClockWatch({ observability, audit }))
   health.register('database', () => databaseCheck(path.worker, heartbeat))
   health.register('broker', () => path.broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   const healthServer = await startHealthServer({ ...options.health, health, metricsText: context.metricsText })
@@ -163,7 +166,7 @@ async function openPath (
   { database, registry, authority: { paths }, health, audit }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health, audit: AuditTrail }
 ): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
   const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability, audit })
   lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // the worker ends with its queue, also when the broker never came up

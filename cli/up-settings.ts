@@ -9,7 +9,7 @@ import { type ServeOptions } from './serve.ts'
 import { adminOptions, adminSettings } from './serve-admin.ts'
 
 export const upSettings = ['data', 'certs', 'certsPassphraseFile', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort',
-  'serverNames', 'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment',
+  'serverNames', 'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment', 'registrationsPerMinute',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
   'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
 
@@ -59,6 +59,7 @@ export function serveOptions (config: UpConfig, { est }: Pick<UpFlags, 'est'>): 
     ...adminOptions(config),
     ...(est && { est: { host: config.estHost ?? config.mqttHost, port: config.estPort, deviceLifeMs: config.deviceLifeMs } }),
     enrolment: config.enrolment ?? 'active',
+    registrationsPerMinute: config.registrationsPerMinute,
     retentionMs: config.retentionMs,
     poolSize: config.poolSize,
     statementTimeoutMs: config.statementTimeoutMs,

@@ -4,7 +4,7 @@
 import { metricById } from '../schemas/metrics.ts'
 import { type QuarantineReason } from '../schemas/reasons.ts'
 import { type Message } from '../schemas/telemetry.ts'
-import { type KnownDevice, type Period } from './lookup.ts'
+import { isIn, type KnownDevice, type Period } from './lookup.ts'
 
 export interface Refusal { readonly reason: QuarantineReason, readonly detail: string }
 
@@ -25,7 +25,7 @@ export function refuseDevices ({ relayed, publisher, source }: Parties): Refusal
 
 /** A relayed message must fall in a period in which source and publisher are paired. */
 export function refusePairing (periods: readonly Period[] | undefined, timeMs: number): Refusal | null {
-  if (periods?.some(({ fromMs, toMs }) => timeMs >= fromMs && timeMs < toMs) === true) return null
+  if (periods !== undefined && isIn(periods, timeMs)) return null
   const never = periods === undefined || periods.length === 0
   return { reason: 'not-paired', detail: never ? 'source and publisher were never paired' : 'source and publisher were not paired at the time of the message' }
 }

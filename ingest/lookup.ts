@@ -1,9 +1,10 @@
 // What the worker knows of devices, pairings and boots without asking each time. A batch names what it needs, what is
 // unknown or stale is asked for in one statement per kind, never one per message. Bounded: least recently used go first.
 //
-// States and pairings change: an answer is good for one second, so a suspension is seen within it. An answer that would send a
-// message to quarantine is never taken from here: a device that has just been approved or paired must not lose its first second. A
-// boot's key and anchor never change: they are kept as long as there is room.
+// States and pairings change: an answer is good for one second, and is forgotten at once when a change is heard of (registry-watch.ts), so
+// a suspension is seen within a second in any case. An answer that would send a message to quarantine is never taken from here: a device
+// that has just been approved or paired must not lose its first second. A boot's key and anchor never change: they are kept as long as
+// there is room.
 import { LRUCache } from 'lru-cache'
 import { type DeviceState } from '../schemas/device.ts'
 import { type Database } from './database.ts'
@@ -13,6 +14,9 @@ export interface KnownDevice { readonly key: number, readonly state: DeviceState
 export interface Period { readonly fromMs: number, readonly toMs: number }
 export interface KnownBoot { readonly key: number, readonly anchorMs: number }
 export interface NewBoot { readonly device: number, readonly boot: bigint, readonly anchorMs: number }
+
+/** What of the registry has changed: the state of a device, a pairing (keys in `device`), or one does not know what. */
+export type RegistryChange = { readonly device: string } | { readonly gateway: number, readonly sensor: number } | 'unknown'
 
 interface Fresh<T> { readonly value: T, readonly untilMs: number }
 
@@ -26,10 +30,22 @@ export class Lookup {
   readonly #devices = new LRUCache<string, Fresh<KnownDevice>>({ max: maxEntries })
   readonly #pairings = new LRUCache<string, Fresh<readonly Period[]>>({ max: maxEntries })
   readonly #boots = new LRUCache<string, KnownBoot>({ max: maxEntries })
+  /** Changes heard of: an answer that was asked for before one of them may be older than it. */
+  #changes = 0
 
   constructor (database: Database, now: () => number = () => performance.now()) {
     this.#database = database
     this.#now = now
+  }
+
+  /** What is known of it is void. */
+  forget (change: RegistryChange): void {
+    this.#changes++
+    if (change === 'unknown') {
+      this.#devices.clear()
+      this.#pairings.clear()
+    } else if ('device' in change) this.#devices.delete(change.device)
+    else this.#pairings.delete(`${change.gateway}:${change.sensor}`)
   }
 
   /** The devices of `ids`, those the registry does not have left out. */
@@ -37,6 +53,7 @@ export class Lookup {
     const known = new Map<string, KnownDevice>()
     const asked: string[] = []
     const nowMs = this.#now()
+    const changes = this.#changes
     for (const id of ids) {
       const entry = this.#devices.get(id)
       if (entry === undefined || entry.untilMs <= nowMs || entry.value.state !== 'active') asked.push(id)
@@ -47,34 +64,36 @@ export class Lookup {
       'SELECT id, key, state FROM device WHERE id = ANY($1::uuid[])', [asked])
     const untilMs = nowMs + goodForMs
     for (const { id, key, state } of rows) {
-      this.#devices.set(id, { value: { key, state }, untilMs })
+      if (changes === this.#changes) this.#devices.set(id, { value: { key, state }, untilMs })
       known.set(id, { key, state })
     }
     return known
   }
 
-  /** For pairs of keys `gateway:sensor`: the periods in which they are paired. */
-  async pairings (pairs: ReadonlySet<string>): Promise<ReadonlyMap<string, readonly Period[]>> {
+  /** For pairs of keys `gateway:sensor`, each with the times of its messages: the periods in which they are paired. */
+  async pairings (wanted: ReadonlyMap<string, readonly number[]>): Promise<ReadonlyMap<string, readonly Period[]>> {
     const known = new Map<string, readonly Period[]>()
     const asked = new Map<string, Period[]>()
     const nowMs = this.#now()
-    for (const pair of pairs) {
+    const changes = this.#changes
+    for (const [pair, times] of wanted) {
       const entry = this.#pairings.get(pair)
-      if (entry === undefined || entry.untilMs <= nowMs || entry.value.length === 0) asked.set(pair, [])
+      if (entry === undefined || entry.untilMs <= nowMs || !times.every((timeMs) => isIn(entry.value, timeMs))) asked.set(pair, [])
       else known.set(pair, entry.value)
     }
     if (asked.size === 0) return known
     const keys = [...asked.keys()].map((pair) => pair.split(':'))
     const { rows } = await this.#database.query<{ pair: string, from_ms: number | null, to_ms: number | null }>(`
-      SELECT gateway || ':' || sensor AS pair, extract(epoch FROM lower(period))::float8 * 1000 AS from_ms,
-        extract(epoch FROM upper(period))::float8 * 1000 AS to_ms
+      -- times a thousand before it becomes a float: the other way round the first ms of a pairing may lie before it
+      SELECT gateway || ':' || sensor AS pair, (extract(epoch FROM lower(period)) * 1000)::float8 AS from_ms,
+        (extract(epoch FROM upper(period)) * 1000)::float8 AS to_ms
       FROM unnest($1::int4[], $2::int4[]) AS wanted (gateway, sensor) JOIN pairing USING (gateway, sensor)`,
     [keys.map(([gateway]) => gateway), keys.map(([, sensor]) => sensor)])
     for (const { pair, from_ms: fromMs, to_ms: toMs } of rows) {
       asked.get(pair)?.push({ fromMs: fromMs ?? -Infinity, toMs: toMs ?? Infinity })
     }
     for (const [pair, periods] of asked) {
-      this.#pairings.set(pair, { value: periods, untilMs: nowMs + goodForMs })
+      if (changes === this.#changes) this.#pairings.set(pair, { value: periods, untilMs: nowMs + goodForMs })
       known.set(pair, periods)
     }
     return known
@@ -107,6 +126,11 @@ export class Lookup {
       this.#boots.set(`${device}:${boot}`, { key: Number(key), anchorMs })
     }
   }
+}
+
+/** Does a time lie in one of the periods? */
+export function isIn (periods: readonly Period[], timeMs: number): boolean {
+  return periods.some(({ fromMs, toMs }) => timeMs >= fromMs && timeMs < toMs)
 }
 
 /** How a boot is named in the map given to `resolveBoots`. */

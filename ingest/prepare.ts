@@ -114,17 +114,25 @@ async function admit (candidates: readonly Candidate[], lookup: Lookup, refuse: 
   })
   const relayed = active.filter((candidate) => candidate.relayed)
   if (relayed.length === 0) return active
-  const pairings = await lookup.pairings(new Set(relayed.map(pairOf)))
+  const times = new Map<string, number[]>()
+  for (const candidate of relayed) {
+    const pair = pairOf(candidate)
+    const known = times.get(pair)
+    if (known === undefined) times.set(pair, [timeOf(candidate)])
+    else known.push(timeOf(candidate))
+  }
+  const pairings = await lookup.pairings(times)
   return active.filter((candidate) => {
     if (!candidate.relayed) return true
-    // without a clock: paired when it came in; its exact time is checked once the boot's anchor is known
-    const timeMs = candidate.message.header.baseWallMs ?? candidate.envelope.receivedAtMs
     candidate.periods = pairings.get(pairOf(candidate)) ?? []
-    const refusal = refusePairing(candidate.periods, timeMs)
+    const refusal = refusePairing(candidate.periods, timeOf(candidate))
     if (refusal !== null) refuse(candidate, refusal)
     return refusal === null
   })
 }
+
+/** Without a clock: when it came in; its exact time is checked once the boot's anchor is known. */
+function timeOf ({ message, envelope }: Candidate): number { return message.header.baseWallMs ?? envelope.receivedAtMs }
 
 function pairOf ({ publisherDevice, sourceDevice }: Candidate): string {
   return `${publisherDevice?.key ?? 0}:${sourceDevice?.key ?? 0}`

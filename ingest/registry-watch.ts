@@ -1,6 +1,7 @@
 // Hears of changes in the registry as they commit, so that a suspended device is out within a second. Takes a database URL, tells
-// (id, state) of each change; on one connection of its own that listens. Whatever may have been missed is asked for: after each
-// connect, and every half minute, the states of all devices the caller knows of. A dead or half-open connection is noticed within seconds.
+// (id, state) of each change of a state and the keys of each change of a pairing; on one connection of its own that listens. Whatever may
+// have been missed is asked for: after each connect, and every half minute, the states of all devices the caller knows of. A dead or
+// half-open connection is noticed within seconds.
 import { once } from 'node:events'
 import pg from 'pg'
 import { type Observability } from '../runtime/observability.ts'
@@ -17,6 +18,10 @@ export interface RegistryWatchOptions {
   readonly changed: (id: string, state: DeviceState) => void
   /** The devices whose state matters to the caller; those that are not active are told. */
   readonly knownIds: () => Iterable<string>
+  /** A pairing has begun, ended or been moved; both are keys in `device`. */
+  readonly pairingChanged?: (gateway: number, sensor: number) => void
+  /** It hears from now on; what came before may have been missed. */
+  readonly listening?: () => void
   /** How often all of them are asked for without a reason; default 30 s. */
   readonly sweepEveryMs?: number
 }
@@ -28,6 +33,7 @@ export interface RegistryWatch {
 }
 
 const channel = 'pulsegate_registry'
+const pairingChannel = 'pulsegate_pairing'
 const beatEveryMs = 1_000
 const connectTimeoutMs = 5_000
 const answerTimeoutMs = 3_000 // a half-open connection is noticed after this and a beat
@@ -89,7 +95,7 @@ class Watch implements RegistryWatch {
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000
     })
-    client.on('notification', (notification) => { this.#heard(notification.payload) })
+    client.on('notification', (notification) => { this.#heard(notification) })
     return client
   }
 
@@ -103,7 +109,8 @@ class Watch implements RegistryWatch {
     broken.catch(() => {}) // heard below when it matters
     const listening = async (): Promise<void> => {
       await client.connect()
-      await client.query(`LISTEN ${channel}`)
+      await client.query(`LISTEN ${channel}; LISTEN ${pairingChannel}`)
+      this.#options.listening?.()
       await this.#sweep(client) // after LISTEN: what commits from now on is heard, what came before is asked for
       this.#here()
       for (let sinceSweepMs = 0; !signal.aborted;) {
@@ -131,10 +138,15 @@ class Watch implements RegistryWatch {
     if (ids.length > 0) await ask()
   }
 
-  #heard (payload: string | undefined): void {
-    const change = changeIn(payload)
-    if (change === null) this.#log.warn('a notification that is not ours was ignored')
-    else this.#options.changed(change.id, change.state)
+  #heard ({ channel: from, payload }: pg.Notification): void {
+    if (from === pairingChannel) {
+      const pairing = pairingIn(payload)
+      if (pairing !== null) return this.#options.pairingChanged?.(pairing.gateway, pairing.sensor)
+    } else {
+      const change = changeIn(payload)
+      if (change !== null) return this.#options.changed(change.id, change.state)
+    }
+    this.#log.warn('a notification that is not ours was ignored')
   }
 
   #here (): void {
@@ -162,6 +174,18 @@ export function changeIn (payload: string | undefined): { id: string, state: Dev
     return null
   }
 }
+
+/** The pairing that a notification tells of, by keys; null when it is none of ours. */
+export function pairingIn (payload: string | undefined): { gateway: number, sensor: number } | null {
+  try {
+    const { gateway, sensor } = JSON.parse(payload ?? '') as { gateway?: unknown, sensor?: unknown }
+    return isKey(gateway) && isKey(sensor) ? { gateway, sensor } : null
+  } catch {
+    return null
+  }
+}
+
+function isKey (value: unknown): value is number { return Number.isSafeInteger(value) && (value as number) > 0 }
 
 /** Ends the connection; one whose other end is gone is left to the kernel. */
 async function end (client: pg.Client): Promise<void> {

@@ -1,38 +1,37 @@
 // The registry of devices: who is known, in which state, paired with whom. Its `admit` is what the broker asks at every
-// CONNECT; the rest serves the command line and the composing of a process. The worker sees a change within a second (lookup.ts).
+// CONNECT; the rest serves the composing of a process. A person's changes go through registry-change.ts. The worker sees a change
+// within a second (lookup.ts).
 //
 // Admissions that come at the same time share one statement: a thousand devices that come back after a power cut cost a
 // handful of commits, not a thousand.
 import { type Admission, type DeviceState } from '../schemas/device.ts'
-import { PulsegateError } from '../runtime/errors.ts'
 import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
+import { PulsegateError } from '../runtime/errors.ts'
 import { type Observability } from '../runtime/observability.ts'
-import { deviceRegistered } from './audit/events.ts'
 import { type Database } from './database.ts'
-import { sqlStateOf } from './sqlstate.ts'
+import { admitRound, type Round } from './registry-admit.ts'
+import { defaultRegistrationsPerMinute, RegistrationBudget } from './registry-budget.ts'
+import { registered, registrationsRefused, registryAgent, stateChanged } from './registry-events.ts'
+import { lockDevices, unknownDevice } from './registry-lock.ts'
+import { pairSensor } from './registry-pairings.ts'
 
 export interface RegistrySettings {
   /** The state in which an unknown device with a good certificate is registered. */
   readonly enrolment: 'active' | 'pending'
+  /** How many unknown devices `admit` registers in a minute; those beyond are refused with REGISTRATION_LIMITED. Default 6,000. */
+  readonly registrationsPerMinute?: number
+  /** Told of each change once it is committed; default: nobody. */
   readonly audit?: AuditTrail
-}
-
-export interface DeviceRow {
-  readonly id: string
-  readonly kind: string | null
-  readonly model: string | null
-  readonly serial: string | null
-  readonly firmware: string | null
-  readonly state: DeviceState
-  readonly firstSeen: Date
-  readonly lastSeen: Date
 }
 
 /** What is known of a device before it first connects. */
 export interface NewDevice { readonly id: string, readonly kind?: string, readonly model?: string, readonly state?: DeviceState }
 
 export interface DeviceRegistry {
-  /** The state of `id`, registered first if it is unknown. Rejects with the database's error, or when `signal` aborts. */
+  /**
+   * The state of `id`, registered first if it is unknown. Rejects with REGISTRATION_LIMITED when too many unknown devices came in this
+   * minute, with the database's error, or when `signal` aborts.
+   */
   admit (id: string, signal: AbortSignal): Promise<Admission>
   /** Registers those that are not known yet; leaves the others as they are. Gives how many were new. */
   register (devices: readonly NewDevice[]): Promise<number>
@@ -41,9 +40,8 @@ export interface DeviceRegistry {
    * registered; a sensor that is not becomes so, as active.
    */
   pair (gateway: string, sensor: string, fromMs?: number): Promise<void>
+  /** Whatever it was before; what a person may change is decided in registry-states.ts. */
   setState (id: string, state: DeviceState): Promise<void>
-  /** All devices, by id. */
-  list (): Promise<DeviceRow[]>
 }
 
 interface Waiting { readonly resolve: (admission: Admission) => void, readonly reject: (error: unknown) => void }
@@ -51,16 +49,18 @@ interface Waiting { readonly resolve: (admission: Admission) => void, readonly r
 class DatabaseRegistry implements DeviceRegistry {
   readonly #database: Database
   readonly #enrolment: DeviceState
-  readonly #audit: AuditTrail
+  readonly #budget: RegistrationBudget
   readonly #log: Observability['log']
+  readonly #audit: AuditTrail
   #waiting = new Map<string, Waiting[]>()
   #asking = false
 
-  constructor (database: Database, { enrolment, audit = silentTrail }: RegistrySettings, { log }: Observability) {
+  constructor (database: Database, { enrolment, registrationsPerMinute = defaultRegistrationsPerMinute, audit = silentTrail }: RegistrySettings, { log }: Observability) {
     this.#database = database
     this.#enrolment = enrolment
-    this.#audit = audit
+    this.#budget = new RegistrationBudget(registrationsPerMinute)
     this.#log = log.child({ part: 'registry' })
+    this.#audit = audit
   }
 
   admit (id: string, signal: AbortSignal): Promise<Admission> {
@@ -86,13 +86,7 @@ class DatabaseRegistry implements DeviceRegistry {
       const round = this.#waiting
       this.#waiting = new Map()
       try {
-        const { rows } = await this.#database.query<Admission>(admitDevices, [[...round.keys()], this.#enrolment])
-        for (const admission of rows) {
-          if (admission.firstSeen) this.#log.info({ device: admission.id, state: admission.state }, 'device registered')
-          if (admission.firstSeen) this.#audit.record(deviceRegistered(admission))
-          for (const { resolve } of round.get(admission.id) ?? []) resolve(admission)
-          round.delete(admission.id)
-        }
+        this.#answer(round, await admitRound(this.#database, [...round.keys()], this.#enrolment, this.#budget))
         for (const left of round.values()) for (const { reject } of left) reject(new Error('the registry gave no answer for a device'))
       } catch (error) {
         for (const all of round.values()) for (const { reject } of all) reject(error)
@@ -101,56 +95,55 @@ class DatabaseRegistry implements DeviceRegistry {
     this.#asking = false
   }
 
+  /** Answers those of `round` that have an answer, and takes them out. */
+  #answer (round: Map<string, Waiting[]>, { admitted, limited, tell }: Round): void {
+    for (const admission of admitted) {
+      const { id, state, firstSeen } = admission
+      if (firstSeen) {
+        this.#log.info({ device: id, state }, 'device registered')
+        this.#audit.record(registered({ id, role: 'device' }, { id }, state))
+      }
+      for (const { resolve } of round.get(id) ?? []) resolve(admission)
+      round.delete(id)
+    }
+    for (const id of limited) {
+      for (const { reject } of round.get(id) ?? []) reject(new PulsegateError('REGISTRATION_LIMITED', `device ${id} is not registered: too many unknown devices came in this minute`))
+      round.delete(id)
+    }
+    if (tell === 0) return
+    this.#log.warn({ refused: tell }, 'unknown devices were not registered: too many came in a minute')
+    this.#audit.record(registrationsRefused(tell))
+  }
+
   async register (devices: readonly NewDevice[]): Promise<number> {
-    const { rowCount } = await this.#database.query(`
+    const { rows } = await this.#database.query<{ id: string, state: DeviceState }>(`
       INSERT INTO device (id, kind, model, state)
       SELECT id, kind, model, coalesce(state, $5) FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS d (id, kind, model, state)
-      ON CONFLICT (id) DO NOTHING`,
+      WHERE NOT EXISTS (SELECT FROM device WHERE device.id = d.id) ORDER BY id
+      ON CONFLICT (id) DO NOTHING RETURNING id, state`,
     [devices.map(({ id }) => id), devices.map(({ kind }) => kind ?? null), devices.map(({ model }) => model ?? null),
       devices.map(({ state }) => state ?? null), this.#enrolment])
-    return rowCount ?? 0
+    for (const { id, state } of rows) this.#audit.record(registered(registryAgent, { id }, state))
+    return rows.length
   }
 
   async pair (gateway: string, sensor: string, fromMs: number = Date.now()): Promise<void> {
-    const from = new Date(fromMs)
-    try {
-      await this.#database.transaction(async (client) => {
-        // a relayed sensor never connects, so it cannot register itself: whoever pairs it vouches for it
-        await client.query("INSERT INTO device (id, state) SELECT $2::uuid, 'active' WHERE EXISTS (SELECT FROM device WHERE id = $1::uuid) ON CONFLICT (id) DO NOTHING", [gateway, sensor])
-        const { rows } = await client.query<{ id: string, key: number }>('SELECT id, key FROM device WHERE id = ANY($1::uuid[])', [[gateway, sensor]])
-        const keyOf = (id: string): number => {
-          const row = rows.find((device) => device.id === id)
-          if (row === undefined) throw new PulsegateError('DEVICE_UNKNOWN', `device ${id} is not registered: it registers when it first connects, or with its certificate`)
-          return row.key
-        }
-        const keys = [keyOf(gateway), keyOf(sensor)]
-        const { rowCount } = await client.query('SELECT FROM pairing WHERE gateway = $1 AND sensor = $2 AND period @> $3::timestamptz AND upper_inf(period)', [...keys, from])
-        if (rowCount !== 0) return
-        await client.query('UPDATE pairing SET period = tstzrange(lower(period), $2) WHERE sensor = $1 AND period @> $2::timestamptz AND lower(period) < $2', [keys[1], from])
-        await client.query('INSERT INTO pairing (gateway, sensor, period) VALUES ($1, $2, tstzrange($3, NULL))', [...keys, from])
-      })
-    } catch (error) {
-      // exclusion_violation, check_violation
-      if (sqlStateOf(error) !== '23P01' && sqlStateOf(error) !== '23514') throw error
-      throw new PulsegateError('PAIRING_REFUSED', `sensor ${sensor} cannot be paired with ${gateway} from ${from.toISOString()}: ${gateway === sensor ? 'they are the same device' : 'another pairing of the sensor lies in that time'}`, { cause: error })
-    }
+    const events = await this.#database.transaction(async (client) =>
+      pairSensor(client, { gateway, sensor, fromMs }, (await lockDevices(client, [sensor])).get(sensor), registryAgent))
+    for (const event of events) this.#audit.record(event)
   }
 
   async setState (id: string, state: DeviceState): Promise<void> {
-    const { rowCount } = await this.#database.query('UPDATE device SET state = $2 WHERE id = $1', [id, state])
-    if (rowCount === 0) throw new PulsegateError('DEVICE_UNKNOWN', `device ${id} is not registered`)
-  }
-
-  async list (): Promise<DeviceRow[]> {
-    const { rows } = await this.#database.query<DeviceRow>(`
-      SELECT id, kind, model, serial, firmware, state, first_seen AS "firstSeen", last_seen AS "lastSeen" FROM device ORDER BY id`)
-    return rows
+    const event = await this.#database.transaction(async (client) => {
+      const device = (await lockDevices(client, [id])).get(id)
+      if (device === undefined) throw unknownDevice(id)
+      if (device.state === state) return null
+      await client.query('UPDATE device SET state = $2 WHERE key = $1', [device.key, state])
+      return stateChanged(registryAgent, device, { from: device.state, to: state, forced: true })
+    })
+    if (event !== null) this.#audit.record(event)
   }
 }
-
-// xmax is 0 in a row that this statement inserted, not in one it updated
-const admitDevices = `INSERT INTO device (id, state) SELECT unnest($1::uuid[]), $2 ORDER BY 1
-  ON CONFLICT (id) DO UPDATE SET last_seen = now() RETURNING id, state, xmax = 0 AS "firstSeen"`
 
 function abortReason ({ reason }: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error('the admission was given up')

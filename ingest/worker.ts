@@ -2,6 +2,7 @@
 // durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
 // order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
 import { onAbort, orAborted } from '../runtime/abort.ts'
+import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
 import { type Batch, type QueueReader } from '../queue/queue.ts'
 import { newProgress, type PreparedBatch } from './batch.ts'
@@ -9,9 +10,11 @@ import { Columns } from './columns.ts'
 import { IngestCounters, type Totals } from './counters.ts'
 import { type Database } from './database.ts'
 import { LastSeen } from './last-seen.ts'
-import { Lookup } from './lookup.ts'
+import { Lookup, type RegistryChange } from './lookup.ts'
 import { Persist } from './persist.ts'
 import { prepare } from './prepare.ts'
+import { SecurityEvents } from './security-events.ts'
+import { SeqAlarm } from './seq-alarm.ts'
 import { Writer } from './writer.ts'
 
 export interface WorkerSettings {
@@ -24,6 +27,8 @@ export interface WorkerOptions {
   readonly database: Database
   readonly settings: WorkerSettings
   readonly observability: Observability
+  /** Told of security events; default: nobody. */
+  readonly audit?: AuditTrail
 }
 
 export interface WorkerStatus {
@@ -45,6 +50,8 @@ export interface WorkerStatus {
 
 export interface Worker {
   status (): WorkerStatus
+  /** The registry has changed: what is remembered of it is void. Without it a change is seen within a second. */
+  registryChanged (change: RegistryChange): void
   /**
    * Resolves when the queue has been closed and everything it handed out is settled; close the queue first. When `signal`
    * aborts (hard stop), what cannot be stored now is given up, unacknowledged.
@@ -65,6 +72,7 @@ class IngestWorker implements Worker {
   readonly #lastSeen: LastSeen
   readonly #counters: IngestCounters
   readonly #persist: Persist
+  readonly #alarm: SeqAlarm
   readonly #log: Logger
   readonly #hard = new AbortController()
   readonly #consuming: Promise<void>
@@ -86,6 +94,7 @@ class IngestWorker implements Worker {
     this.#lastSeen = new LastSeen(options.database)
     this.#counters = new IngestCounters(options.observability)
     this.#log = options.observability.log.child({ part: 'ingest' })
+    this.#alarm = new SeqAlarm(new SecurityEvents(options.audit ?? silentTrail, { ...options.observability, log: this.#log }), this.#log)
     this.#persist = new Persist(this.#log, this.#hard.signal, () => { this.#counters.retried() })
     this.#consuming = options.queue.consume((batch) => this.#handle(batch), { concurrency })
   }
@@ -106,6 +115,8 @@ class IngestWorker implements Worker {
     }
   }
 
+  registryChanged (change: RegistryChange): void { this.#lookup.forget(change) }
+
   async close (signal?: AbortSignal): Promise<void> {
     const forget = onAbort(signal, () => { this.#hard.abort() })
     try {
@@ -115,6 +126,7 @@ class IngestWorker implements Worker {
       // nothing is handed out any more: whatever still waits for the database waits in vain
       this.#hard.abort()
       this.#counters.close()
+      this.#alarm.close()
     }
     // a kindness, and not at the price of the grace period
     await orAborted(this.#lastSeen.write(), signal ?? AbortSignal.timeout(lastWordsMs)).catch(() => {})
@@ -161,6 +173,7 @@ class IngestWorker implements Worker {
       this.#counters.batch(envelopes.length, progress, commitMs)
       this.#last = { commitMs, rows: progress.samples + progress.waves, messages: envelopes.length }
       this.#lastSeen.note(prepared.columns)
+      this.#alarm.note(prepared, progress)
       this.#freeColumns.push(prepared.columns)
     } finally {
       span.end()

@@ -87,8 +87,8 @@ export const generalErrors = {
     retryable: false
   },
   PAIRING_REFUSED: {
-    meaning: 'A sensor cannot be paired with this gateway at that time.',
-    remedy: 'A sensor speaks through one gateway at a time: choose a later time, or another sensor.',
+    meaning: 'A sensor cannot be paired with this gateway at that time, or has no pairing to end.',
+    remedy: 'A sensor speaks through one gateway at a time: look at `pulsegate devices show <id>`, end the pairing that is in the way with `unpair`, or choose another time.',
     exit: 1,
     retryable: false
   },

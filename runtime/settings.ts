@@ -116,6 +116,7 @@ export const settings = {
     enum: ['active', 'pending'],
     description: 'State of an unknown device with a good certificate: `active` may publish at once, `pending` waits for an operator. Default: active in `up`, else pending.'
   },
+  registrationsPerMinute: { ...count, maximum: 1_000_000, default: 6_000, description: 'Most unknown devices that a broker registers in a minute; those beyond are turned away and come again.' },
   retentionMs: {
     type: 'duration',
     flag: 'retention',

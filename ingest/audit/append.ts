@@ -11,7 +11,7 @@ export interface Appended {
 }
 
 // ours alone among the users of the server's advisory locks: "PG" and a number; migrate.ts has the one before
-const lockKey = 7_040_002
+const lockKey = 7_040_010
 
 /** Resolves when committed. Errors: those of Database.transaction. */
 export function append (database: Database, events: readonly StampedEvent[], signal?: AbortSignal): Promise<Appended> {

@@ -58,6 +58,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample
       TO pulsegate_reader;
+    GRANT SELECT ON subject_reading, subject_latest, subject_wave_block TO pulsegate_reader;
     GRANT EXECUTE ON FUNCTION completeness, wave_values TO pulsegate_reader;
   END IF;
 END

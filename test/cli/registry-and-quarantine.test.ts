@@ -5,12 +5,12 @@ import { devicesCommand } from '../../cli/devices.ts'
 import { quarantineCommand } from '../../cli/quarantine.ts'
 import { diagnostic, hexText } from '../../cli/cbor-text.ts'
 import { ingestBench } from '../fixtures/ingest.ts'
-import { runCommand } from '../fixtures/run-command.ts'
+import { type Command, runCommand } from '../fixtures/run-command.ts'
 import { deliver, deliverBytes, deviceId, telemetry } from '../fixtures/deliveries.ts'
 
 test('list, show, pair, replay and completeness, for people and for programs', async (t) => {
   const { url, start } = await ingestBench(t)
-  const run = async (make: typeof devicesCommand, ...words: string[]): Promise<string> => {
+  const run = async (make: (write: (text: string) => void) => Command, ...words: string[]): Promise<string> => {
     let out = ''
     await make((text) => { out += text }).parseAsync([...words, '--database-url', url], { from: 'user' })
     return out
@@ -28,7 +28,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.equal(relay?.boot, '9')
   t.match(await run(quarantineCommand, 'show', String(relay?.id)), /CBOR +\{0: 1, 1: h'0{8}/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(2)} +active`))
-  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /speaks for/)
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /speaks for it/)
   t.match(await run(quarantineCommand, 'replay', String(relay?.id)), /stored/)
   t.match(await run(quarantineCommand, 'list', '--publisher', deviceId(1)), /not-cbor/)
   for (const words of [['replay'], ['replay', '1', '--all'], ['replay', '--all', '--reason', 'not-cbor'], ['replay', 'x'], ['list', '--limit', '0']]) {
@@ -47,7 +47,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.match(await run(completenessCommand, deviceId(1)), /0\.\.4 +2 +3 +0 +1\.\.3/)
   const { boots } = JSON.parse(await run(completenessCommand, deviceId(1), '--json')) as { boots: unknown[] }
   t.match(boots[0], { boot: '1', received: 2, missingCount: 3, missing: [{ first: 1, last: 3 }] })
-  await run(devicesCommand, 'state', deviceId(3), 'retired')
+  t.match(await run(devicesCommand, 'retire', deviceId(3)), /retired/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(3)} +retired`))
 })
 

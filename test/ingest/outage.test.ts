@@ -16,7 +16,7 @@ async function until (reached: () => boolean): Promise<void> {
   while (!reached()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-test('a server that stops, and one that is killed while it commits', async (t) => {
+test('a server that stops, and one that is killed while it commits [C16]', async (t) => {
   const server = await ownServer(t)
   await migrate(server.url, { log: quietObservability().log })
   const bench = await ingestBench(t, { url: server.url })
@@ -45,6 +45,26 @@ test('a server that stops, and one that is killed while it commits', async (t) =
   t.equal(await count(owner, 'sample'), 40_600)
   const { stored, duplicate, quarantined } = worker.status().totals
   t.match({ sum: stored + duplicate, quarantined }, { sum: 4_060, quarantined: 0 })
+})
+
+test('the database has no room on its disk: nothing acknowledged, nothing quarantined; it goes on by itself when there is [C16]', async (t) => {
+  const { owner, start } = await ingestBench(t)
+  // what a full disk says to a batch, at its last statement, again and again
+  await owner.query("CREATE FUNCTION no_room () RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$")
+  await owner.query('CREATE TRIGGER no_room BEFORE INSERT ON rollup_mark FOR EACH ROW EXECUTE FUNCTION no_room()')
+  const { send, worker } = start()
+  let settled = 0
+  const waiting = messages(0, 50)
+  for (const delivery of waiting) delivery.settled.then(() => { settled++ }, () => {})
+  const sent = send(...waiting)
+  await until(() => worker.status().breaker === 'open')
+  t.match(worker.status(), { ready: false, reason: /53100/ })
+  t.equal(settled, 0)
+  t.equal(await count(owner, 'receipt'), 0, 'a batch is stored whole or not at all')
+  await owner.query('DROP TRIGGER no_room ON rollup_mark')
+  t.ok((await sent).every((error) => error === null))
+  t.equal(await count(owner, 'receipt'), 50)
+  t.equal(await count(owner, 'quarantine'), 0)
 })
 
 test('a right that is missing: not ready, nothing acknowledged, nothing quarantined; granting it is enough', async (t) => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { test, type Test } from 'tap'
 import { type Database, openDatabase } from '../../ingest/database.ts'
-import { changeIn, type RegistryWatch, watchRegistry } from '../../ingest/registry-watch.ts'
+import { changeIn, pairingIn, type RegistryWatch, watchRegistry } from '../../ingest/registry-watch.ts'
 import { createRegistry, type DeviceRegistry } from '../../ingest/registry.ts'
 import { quietObservability } from '../../runtime/observability.ts'
 import { type DeviceState } from '../../schemas/device.ts'
@@ -118,6 +118,35 @@ test('a database that hangs is noticed within seconds, one that is back is liste
   await server.start()
   await eventually(() => watch.fault === null, 'the watch to listen again')
   t.ok(told.length >= 2, 'and to have asked for what is suspended')
+})
+
+test('a pairing that begins, ends or goes is told by its keys when it commits', needsServices, async (t) => {
+  const { url } = await temporaryDatabase(t)
+  const owner = openDatabase(url)
+  t.teardown(() => owner.close())
+  const registry = createRegistry(owner, { enrolment: 'active' }, quietObservability())
+  await registry.register([one, two, three].map((id) => ({ id })))
+  const { rows } = await owner.query<{ key: number }>('SELECT key FROM device ORDER BY id')
+  const [gateway, sensor, other] = rows.map(({ key }) => key)
+  const told: number[][] = []
+  let listening = 0
+  const watch = watchRegistry({
+    url, role: 'pulsegate_ingest', observability: quietObservability(), changed: () => {}, knownIds: () => [], pairingChanged: (...keys) => { told.push(keys) }, listening: () => { listening++ }
+  })
+  t.teardown(() => watch.close())
+  await eventually(() => watch.fault === null)
+  t.equal(listening, 1)
+  await registry.pair(one, two, Date.now() - 1_000)
+  await registry.pair(one, two) // it is already
+  await eventually(() => told.length === 1)
+  await registry.pair(three, two)
+  await eventually(() => told.length === 3)
+  await owner.query('DELETE FROM pairing WHERE gateway = $1', [other])
+  await eventually(() => told.length === 4)
+  t.strictSame(told, [[gateway, sensor], [gateway, sensor], [other, sensor], [other, sensor]])
+  await owner.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pulsegate registry watch' AND datname = current_database()")
+  await eventually(() => listening === 2, 'to say that something may have been missed')
+  for (const payload of [undefined, 'x', 'null', '{}', '{"gateway":1}', '{"gateway":1,"sensor":"2"}', '{"gateway":0,"sensor":2}', '{"gateway":1.5,"sensor":2}']) t.equal(pairingIn(payload), null)
 })
 
 test('closed it ends at once, also while it cannot connect', async (t) => {

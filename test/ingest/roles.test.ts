@@ -21,8 +21,9 @@ async function may (database: Database, statement: string): Promise<string> {
 }
 
 const tables = ['device', 'device_boot', 'metric', 'pairing', 'assignment', 'sample', 'wave', 'receipt', 'quarantine', 'audit',
-  'rollup_mark', 'sample_1m', 'sample_1h', 'retention', 'schema_migration']
-const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample']
+  'rollup_mark', 'sample_1m', 'sample_1h', 'retention', 'schema_migration', 'device_state_history']
+const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample',
+  'subject_reading', 'subject_latest', 'subject_wave_block']
 const ingestMaySelect = new Set(['device', 'device_boot', 'metric', 'pairing', 'retention', 'schema_migration'])
 
 const stores = [

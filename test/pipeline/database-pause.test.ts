@@ -9,7 +9,7 @@ import { ownServer } from '../services/server.ts'
 const pauseMs = 60_000
 const mebibyte = 1024 * 1024
 
-test('the database away for 60 s: no device is disconnected, memory stays flat, all is stored after', { timeout: 300_000 }, async (t) => {
+test('the database away for 60 s: no device is disconnected, memory stays flat, all is stored after [C16]', { timeout: 300_000 }, async (t) => {
   const server = await ownServer(t)
   const { service, pki } = await startPulsegate(t, {
     databaseUrl: server.url,

@@ -52,7 +52,7 @@ async function until (done: () => boolean): Promise<void> {
   }
 }
 
-test('kill −9 ten times under load: nothing acknowledged is missing, nothing is stored twice', { timeout: 300_000 }, async (t) => {
+test('kill −9 ten times under load: nothing acknowledged is missing, nothing is stored twice [C16]', { timeout: 300_000 }, async (t) => {
   const outcome = await runWithKills(t, false)
   t.ok(outcome.acknowledged > kills * 50, 'there was load')
   t.ok(outcome.resent > 0, 'the kills hit messages on their way')

@@ -55,7 +55,7 @@ async function startHalves (t: Test, pki: Pki, env: Record<string, string>): Pro
   }
 }
 
-test('PUBACK means fsynced in Redis: it comes although the database is away, and the row follows when it is back', { ...needsServices, timeout: 180_000 }, async (t) => {
+test('PUBACK means fsynced in Redis: it comes although the database is away, and the row follows when it is back [C16]', { ...needsServices, timeout: 180_000 }, async (t) => {
   const pki = await createPki(t)
   const [redis, server] = await Promise.all([temporaryRedis(t), ownServer(t)])
   const { broker, ingest, url } = await startHalves(t, pki, { DATABASE_URL: server.url, REDIS_URL: redis.url, PULSEGATE_REDIS_NAMESPACE: redis.namespace })

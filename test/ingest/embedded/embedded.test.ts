@@ -69,7 +69,7 @@ test('a second Pulsegate on the same folder is refused', async (t) => {
   t.same(await query(embedded.url, 'SELECT 1 AS alive'), [{ alive: 1 }], 'the first is not disturbed')
 })
 
-test('a server that is killed comes back on the same port with what was committed', async (t) => {
+test('a server that is killed comes back on the same port with what was committed [C16]', async (t) => {
   const { embedded } = await start(t, testFolder(t))
   await query(embedded.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
   const killed = embedded.pid

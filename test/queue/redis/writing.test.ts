@@ -55,7 +55,7 @@ for (const [how, hurt, heal] of [
   })
 }
 
-test('a full Redis is emptied by the worker and takes messages again; what came meanwhile was withheld', needsServices, async (t) => {
+test('a full Redis is emptied by the worker and takes messages again; what came meanwhile was withheld [C16]', needsServices, async (t) => {
   const server = await ownRedis(t, { maxmemory: '3mb' })
   const writer = await openTestQueue(t, { url: server.url, namespace: 'n', sides: 'write' })
   const sent = sender()
@@ -102,7 +102,7 @@ test('a setting that is changed while we run withholds PUBACK until it is change
   await queue.close(AbortSignal.abort())
 })
 
-test('a Redis that was emptied is set up again and goes on', needsServices, async (t) => {
+test('a Redis that was emptied is set up again and goes on [C16]', needsServices, async (t) => {
   const server = await ownRedis(t)
   const queue = await openTestQueue(t, { url: server.url, namespace: 'n', leaseMs: 1_000 })
   const sent = sender()
