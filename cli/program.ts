@@ -12,6 +12,7 @@ import { quarantineCommand } from './quarantine.ts'
 import { simulateHooks } from './proof.ts'
 import { proofCommand } from './proof-command.ts'
 import { simulateCommand } from './simulate.ts'
+import { tenantsCommand } from './tenants.ts'
 import { upCommand } from './up.ts'
 import { version } from './version.ts'
 
@@ -29,7 +30,7 @@ export function buildProgram (): Command {
     .version(version)
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
-  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
+  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand, () => tenantsCommand(),
     migrateCommand, quarantineCommand, completenessCommand, doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program

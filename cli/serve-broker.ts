@@ -25,7 +25,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
-  const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
+  const database = openOne(options.databaseUrl, 'pulsegate broker', 'pulsegate_broker', options, context)
   const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())

@@ -142,9 +142,9 @@ class DatabaseRegistry implements DeviceRegistry {
   }
 }
 
-// xmax is 0 in a row that this statement inserted, not in one it updated
+// both default to now(): equal in a row that this statement inserted, not in one it updated
 const admitDevices = `INSERT INTO device (id, state) SELECT unnest($1::uuid[]), $2 ORDER BY 1
-  ON CONFLICT (id) DO UPDATE SET last_seen = now() RETURNING id, state, xmax = 0 AS "firstSeen"`
+  ON CONFLICT (id) DO UPDATE SET last_seen = now() RETURNING id, state, first_seen = last_seen AS "firstSeen"`
 
 function abortReason ({ reason }: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error('the admission was given up')

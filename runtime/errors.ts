@@ -3,11 +3,12 @@
 import { type ErrorEntry } from './error-entry.ts'
 import { certificateErrors } from './error-table-certificates.ts'
 import { generalErrors } from './error-table.ts'
+import { tenantErrors } from './error-table-tenants.ts'
 import { safeText } from './log-safety.ts'
 
 export type { ErrorEntry } from './error-entry.ts'
 
-export const errorRegistry = { ...certificateErrors, ...generalErrors } as const
+export const errorRegistry = { ...certificateErrors, ...generalErrors, ...tenantErrors } as const
 
 export type ErrorCode = keyof typeof errorRegistry
 

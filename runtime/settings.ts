@@ -111,6 +111,7 @@ export const settings = {
   queueMessages: { ...count, default: 50_000, description: 'Most messages held unstored in the process; beyond it sockets are paused.' },
   queueBytes: { type: 'integer', minimum: 1_000_000, default: 67_108_864, description: 'Most payload bytes held unstored in the process.' },
   maxConnections: { ...count, default: 10_000, description: 'Most devices connected at once.' },
+  purpose: { type: 'string', description: 'Why this is done, for the audit trail.' },
   failPoints: { type: 'string', description: 'For `pulsegate proof` only: where this process shall die or freeze (runtime/fail-points.ts).' }
 } as const satisfies Record<string, Setting>
 

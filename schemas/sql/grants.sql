@@ -1,5 +1,5 @@
 -- Roles and rights; applied again at every migrate, so it must be harmless to repeat. The roles are group roles without
--- login, shared by all databases of a server. Where the owner may not create roles, an administrator creates the two
+-- login, shared by all databases of a server. Where the owner may not create roles, an administrator creates them
 -- and migrates again; until then the rights are simply not given (a warning says so).
 
 DO $$
@@ -8,7 +8,7 @@ DECLARE
   -- the word for "may SET ROLE to it" became a privilege of its own in PostgreSQL 16
   may_set text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader'] LOOP
+  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader', 'pulsegate_broker', 'pulsegate_auditor'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
       BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -30,7 +30,8 @@ END
 $$;
 
 -- a function may be executed by anybody unless that is taken back
-REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, wave_values, quarantine_by_reason FROM PUBLIC;
+REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, completeness_between, wave_values,
+  quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$
@@ -58,7 +59,18 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample
       TO pulsegate_reader;
-    GRANT EXECUTE ON FUNCTION completeness, wave_values TO pulsegate_reader;
+    -- a view's functions are called with the reader's rights; these two tell it what it may see, and nothing else
+    GRANT EXECUTE ON FUNCTION completeness, wave_values, tenants_seen, sees_all TO pulsegate_reader;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_broker') THEN
+    -- admits devices and hears of their states: no pairing, no subject, no boot, nothing that was measured
+    GRANT SELECT (key, id, state, first_seen, last_seen) ON device TO pulsegate_broker;
+    GRANT INSERT (id, state) ON device TO pulsegate_broker;
+    GRANT UPDATE (last_seen) ON device TO pulsegate_broker;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_auditor') THEN
+    -- who may read what; never a reading
+    GRANT SELECT ON tenancy, tenant_login TO pulsegate_auditor;
   END IF;
 END
 $$;
