@@ -81,19 +81,20 @@ UNION ALL
 SELECT d.key, d.id, d.kind, coalesce(lower(t.period), '-infinity'), coalesce(upper(t.period), 'infinity')
 FROM tenancy t JOIN device d ON d.key = t.device WHERE t.tenant = ANY ((SELECT tenants_seen())::text[]);
 
--- The current tenant sees all of its device. One that had it earlier finds it by id, and learns nothing of its life since.
+-- The current tenant sees all of its device. One that had it earlier finds it by id, and learns nothing of its life since. Two halves
+-- stand inside of one SELECT, here and below: PostgreSQL takes a view that is itself a UNION ALL apart, and its barrier with it.
 CREATE OR REPLACE VIEW device_list WITH (security_barrier) AS
-SELECT id AS device, kind, model, serial, firmware, state, tenant, first_seen, last_seen FROM device
-WHERE (SELECT sees_all()) OR tenant = ANY ((SELECT tenants_seen())::text[])
-UNION ALL
-SELECT d.id, d.kind, NULL, NULL, NULL, NULL, last.tenant, greatest(d.first_seen, last.since), least(d.last_seen, last.until)
-FROM device d CROSS JOIN LATERAL (
-  SELECT t.tenant, coalesce(lower(t.period), '-infinity') AS since, upper(t.period) AS until FROM tenancy t
-  WHERE t.device = d.key AND t.tenant = ANY ((SELECT tenants_seen())::text[]) AND lower(t.period) IS NOT DISTINCT FROM (
-    SELECT lower(newest.period) FROM tenancy newest
-    WHERE newest.device = d.key AND newest.tenant = ANY ((SELECT tenants_seen())::text[]) ORDER BY newest.period DESC LIMIT 1)
-) AS last
-WHERE d.tenant IS NULL OR d.tenant <> ALL ((SELECT tenants_seen())::text[]);
+SELECT device, kind, model, serial, firmware, state, tenant, first_seen, last_seen FROM (
+  SELECT id AS device, kind, model, serial, firmware, state, tenant, first_seen, last_seen FROM device
+  WHERE (SELECT sees_all()) OR tenant = ANY ((SELECT tenants_seen())::text[])
+  UNION ALL
+  SELECT d.id, d.kind, NULL, NULL, NULL, NULL, last.tenant, greatest(d.first_seen, last.since), least(d.last_seen, last.until)
+  FROM device d CROSS JOIN LATERAL (
+    SELECT t.tenant, coalesce(lower(t.period), '-infinity') AS since, upper(t.period) AS until FROM tenancy t
+    WHERE t.device = d.key AND t.tenant = ANY ((SELECT tenants_seen())::text[]) ORDER BY t.period DESC LIMIT 1
+  ) AS last
+  WHERE d.tenant IS NULL OR d.tenant <> ALL ((SELECT tenants_seen())::text[])
+) AS halves;
 
 -- The second condition says again what the join says, where rows are first read: EXPLAIN ANALYZE shows how many rows each step let
 -- through, and a condition of the reader's on the value must not be counted over other tenants' rows. value * 1 is the value; as
@@ -106,30 +107,31 @@ WHERE (SELECT sees_all()) OR s.device IN (SELECT t.device FROM tenancy t WHERE t
 
 -- see 0005 for the two halves
 CREATE OR REPLACE VIEW latest_reading WITH (security_barrier) AS
-SELECT s.time, d.id AS device, d.kind AS device_kind, m.name AS metric, s.value, m.unit, s.quality, m.mdc, m.loinc
-FROM device d JOIN metric m ON NOT m.wave
-CROSS JOIN LATERAL (
-  SELECT newest.time, newest.value, newest.quality FROM seen_period p CROSS JOIN LATERAL (
-    SELECT time, value, quality FROM sample
-    WHERE device = p.device AND metric = m.id AND time >= p.since AND time < p.until ORDER BY time DESC LIMIT 1
-  ) AS newest
-  WHERE p.device = d.key ORDER BY newest.time DESC LIMIT 1
-) AS s
-WHERE ((SELECT sees_all()) OR d.key IN (SELECT t.device FROM tenancy t WHERE t.tenant = ANY ((SELECT tenants_seen())::text[])))
-  AND EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id)
-UNION ALL
-SELECT s.time, d.id, d.kind, m.name, s.value, m.unit, s.quality, m.mdc, m.loinc
-FROM device d JOIN metric m ON NOT m.wave
-CROSS JOIN LATERAL (
-  SELECT newest.time, newest.value, newest.quality FROM seen_period p CROSS JOIN LATERAL (
-    SELECT time, value, quality FROM sample
-    WHERE device = p.device AND metric = m.id AND time >= greatest(p.since, now() - INTERVAL '1 day') AND time < p.until
-    ORDER BY time DESC LIMIT 1
-  ) AS newest
-  WHERE p.device = d.key ORDER BY newest.time DESC LIMIT 1
-) AS s
-WHERE ((SELECT sees_all()) OR d.key IN (SELECT t.device FROM tenancy t WHERE t.tenant = ANY ((SELECT tenants_seen())::text[])))
-  AND NOT EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id);
+SELECT time, device, device_kind, metric, value, unit, quality, mdc, loinc FROM (
+  SELECT s.time, d.id AS device, d.kind AS device_kind, m.name AS metric, s.value, m.unit, s.quality, m.mdc, m.loinc
+  FROM device d JOIN metric m ON NOT m.wave
+  CROSS JOIN LATERAL (
+    SELECT newest.time, newest.value, newest.quality FROM seen_period p CROSS JOIN LATERAL (
+      SELECT time, value, quality FROM sample
+      WHERE device = p.device AND metric = m.id AND time >= p.since AND time < p.until ORDER BY time DESC LIMIT 1
+    ) AS newest
+    WHERE p.device = d.key ORDER BY newest.time DESC LIMIT 1
+  ) AS s
+  WHERE ((SELECT sees_all()) OR d.key IN (SELECT t.device FROM tenancy t WHERE t.tenant = ANY ((SELECT tenants_seen())::text[])))
+    AND EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id)
+  UNION ALL
+  SELECT s.time, d.id AS device, d.kind AS device_kind, m.name AS metric, s.value, m.unit, s.quality, m.mdc, m.loinc
+  FROM device d JOIN metric m ON NOT m.wave
+  CROSS JOIN LATERAL (
+    SELECT newest.time, newest.value, newest.quality FROM seen_period p CROSS JOIN LATERAL (
+      SELECT time, value, quality FROM sample
+      WHERE device = p.device AND metric = m.id AND time >= greatest(p.since, now() - INTERVAL '1 day') AND time < p.until ORDER BY time DESC LIMIT 1
+    ) AS newest
+    WHERE p.device = d.key ORDER BY newest.time DESC LIMIT 1
+  ) AS s
+  WHERE ((SELECT sees_all()) OR d.key IN (SELECT t.device FROM tenancy t WHERE t.tenant = ANY ((SELECT tenants_seen())::text[])))
+    AND NOT EXISTS (SELECT FROM sample_1h WHERE device = d.key AND metric = m.id)
+) AS halves;
 
 -- a minute or hour in which the device changed hands mixes two tenants' readings: neither sees it
 CREATE OR REPLACE VIEW reading_1m WITH (security_barrier) AS
