@@ -6,6 +6,7 @@ import { certsCommand } from './certs.ts'
 import { completenessCommand } from './completeness.ts'
 import { devicesCommand } from './devices.ts'
 import { doctorCommand } from './doctor.ts'
+import { eraseCommand } from './erase.ts'
 import { ingestCommand } from './ingest.ts'
 import { migrateCommand } from './migrate.ts'
 import { quarantineCommand } from './quarantine.ts'
@@ -30,7 +31,7 @@ export function buildProgram (): Command {
     .version(version)
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
-  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand, () => tenantsCommand(),
+  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand, () => tenantsCommand(), () => eraseCommand(),
     migrateCommand, quarantineCommand, completenessCommand, doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program

@@ -8,6 +8,12 @@ export const tenantErrors = {
     exit: 1,
     retryable: true
   },
+  ERASURE_TIME: {
+    meaning: 'An erasure was asked for of a time that is empty.',
+    remedy: 'Give --from before --to, and neither after now.',
+    exit: 2,
+    retryable: false
+  },
   ERASURE_UNCONFIRMED: {
     meaning: 'An erasure cannot be undone, and nobody confirmed it.',
     remedy: 'Look at what would go with --dry-run, then give --yes.',

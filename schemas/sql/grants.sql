@@ -31,7 +31,8 @@ $$;
 
 -- a function may be executed by anybody unless that is taken back
 REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, completeness_between, wave_values,
-  quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy FROM PUBLIC;
+  quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy,
+  erase_next, erase_slice, erase_edges, erase_quarantine, erase_again, retention_overdue FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$
@@ -54,7 +55,7 @@ BEGIN
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
     GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at) ON quarantine TO pulsegate_ingest;
     GRANT UPDATE (times, last_received_at) ON quarantine TO pulsegate_ingest;
-    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason TO pulsegate_ingest;
+    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason, erase_again, retention_overdue TO pulsegate_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample
@@ -70,7 +71,7 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_auditor') THEN
     -- who may read what; never a reading
-    GRANT SELECT ON tenancy, tenant_login TO pulsegate_auditor;
+    GRANT SELECT ON tenancy, tenant_login, erasure, erasure_part TO pulsegate_auditor;
   END IF;
 END
 $$;
