@@ -113,7 +113,7 @@ async function eraseSlice (database: Database, { id }: Erasure, { key, from, to 
 }
 
 async function cutEdges (database: Database, { key, from, to }: ErasePart): Promise<void> {
-  await database.query("SELECT erase_edges($1, coalesce($2, '-infinity'), $3)", [key, from, to])
+  await database.query("SELECT erase_edges($1, coalesce($2::timestamptz, '-infinity'), $3::timestamptz)", [key, from, to])
 }
 
 /** Adds to what the erasure has removed. */

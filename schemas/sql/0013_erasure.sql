@@ -88,17 +88,17 @@ DECLARE
 BEGIN
   -- a block that begins in the hour before an edge may reach over it (0006, wave_values)
   FOR block IN
-    SELECT w.* FROM wave w
-    WHERE w.device = device_key AND w.time + cardinality(w."values") * w.period_us * INTERVAL '1 microsecond' > from_time AND w.time < to_time
-      AND (w.time < from_time AND w.time >= from_time - INTERVAL '1 hour'
-        OR w.time >= to_time - INTERVAL '1 hour' AND w.time + cardinality(w."values") * w.period_us * INTERVAL '1 microsecond' > to_time)
+    SELECT w.* FROM wave w WHERE w.device = device_key AND w.time >= from_time - INTERVAL '1 hour' AND w.time < from_time
+      AND w.time + cardinality(w."values") * w.period_us * INTERVAL '1 microsecond' > from_time
+    UNION ALL
+    SELECT w.* FROM wave w WHERE w.device = device_key AND w.time >= greatest(from_time, to_time - INTERVAL '1 hour') AND w.time < to_time
+      AND w.time + cardinality(w."values") * w.period_us * INTERVAL '1 microsecond' > to_time
   LOOP
     step := block.period_us * INTERVAL '1 microsecond';
     -- value i (from 0) is at time + i * period
     first_in := CASE WHEN block.time >= from_time THEN 0
       ELSE ceil(extract(epoch FROM from_time - block.time) * 1000000 / block.period_us)::int4 END;
-    first_after := least(cardinality(block."values"), CASE WHEN to_time = 'infinity' THEN 2147483647
-      ELSE ceil(extract(epoch FROM to_time - block.time) * 1000000 / block.period_us) END)::int4;
+    first_after := least(cardinality(block."values"), ceil(extract(epoch FROM to_time - block.time) * 1000000 / block.period_us))::int4;
     CONTINUE WHEN first_in >= first_after;
     DELETE FROM wave w WHERE w.device = device_key AND w.metric = block.metric AND w.time = block.time AND w."values" = block."values";
     IF first_in > 0 THEN
