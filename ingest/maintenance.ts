@@ -3,9 +3,11 @@
 // any number of workers may run this. A failure is logged and tried again at the next turn; it never reaches the hot path.
 import { setTimeout as delay } from 'node:timers/promises'
 import { orAborted } from '../runtime/abort.ts'
+import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { type Database } from './database.ts'
 import { createQuarantineGauge } from './quarantine-gauge.ts'
+import { createRetentionCheck } from './retention-check.ts'
 
 export interface MaintenanceOptions {
   /** Its statement timeout bounds one step; 60 s or more is right. */
@@ -13,6 +15,8 @@ export interface MaintenanceOptions {
   readonly observability: Observability
   /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650. */
   readonly retentionDays: number
+  /** Told of what retention drops, and of what it has left. */
+  readonly audit?: AuditTrail
   /** Rollups are at most this much behind, plus the time they take; default 15,000 ms. */
   readonly rollupEveryMs?: number
   /** Partitions ahead and retention; default one hour. */
@@ -24,7 +28,10 @@ export interface MaintenanceOptions {
 export interface Maintenance {
   /** Rolls up everything marked so far; gives the number of device-minutes done. */
   rollUp (): Promise<number>
-  /** Makes tomorrow's partitions and drops the days past retention; gives how many partitions or chunks were dropped. */
+  /**
+   * Makes tomorrow's partitions, drops the days past retention, and counts what is left of them; gives how many partitions or chunks were
+   * dropped. What came back to an erased time goes again.
+   */
   retain (): Promise<number>
   /** Counts what is in quarantine, for the gauge; gives the sum. */
   countQuarantine (): Promise<number>
@@ -36,7 +43,7 @@ export interface Maintenance {
 const marksPerCall = 200
 
 export function startMaintenance (options: MaintenanceOptions): Maintenance {
-  const { database, observability, retentionDays, rollupEveryMs = 15_000, retainEveryMs = 3_600_000, countEveryMs = 30_000 } = options
+  const { database, observability, retentionDays, audit = silentTrail, rollupEveryMs = 15_000, retainEveryMs = 3_600_000, countEveryMs = 30_000 } = options
   const stopping = new AbortController()
   const { log, meter } = observability
   const minutes = meter.createCounter('pulsegate_rollup_minutes_total', { description: 'Device-minutes whose rollups were recomputed' })
@@ -69,9 +76,12 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     const count = rows[0]?.dropped ?? 0
     dropped.add(count)
     if (count > 0) log.info({ dropped: count, retentionDays }, 'old days dropped')
+    await database.query('SELECT erase_again()')
+    await retention.check(count)
     return count
   }
 
+  const retention = createRetentionCheck({ database, observability, audit, retentionDays })
   const quarantine = createQuarantineGauge(database, meter)
   const loops = [
     repeat('rollup', () => inTurn(rollUp), rollupEveryMs),
@@ -97,6 +107,7 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
       stopping.abort()
       await (hard === undefined ? Promise.all(loops) : orAborted(Promise.all(loops), hard).catch(() => {}))
       quarantine.close()
+      retention.close()
     }
   }
 }

@@ -35,6 +35,8 @@ const objects: Record<string, Rights> = {
   export: { owner: all },
   tenancy: { owner: all, auditor: look },
   tenant_login: { owner: all, auditor: look },
+  erasure: { owner: all, auditor: look },
+  erasure_part: { owner: all, auditor: look },
   seen_period: { owner: look }
 }
 const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample']
@@ -84,6 +86,12 @@ const calls: Record<string, readonly Who[]> = {
   "retain(INTERVAL '400 days')": ['owner', 'ingest'],
   'quarantine_by_reason()': ['owner', 'ingest'],
   'use_columnstore()': ['owner'],
+  "retention_overdue(INTERVAL '400 days')": ['owner', 'ingest'],
+  'erase_again()': ['owner', 'ingest'],
+  "erase_slice(1, date_trunc('hour', now()), now())": ['owner'],
+  "erase_edges(1, now() - INTERVAL '1 hour', now())": ['owner'],
+  "erase_next(1, '-infinity', now())": ['owner'],
+  "erase_quarantine('{1}')": ['owner'],
   'tenants_seen()': ['owner', 'unmapped', 'readerA', 'readerB', 'readerAll'],
   'sees_all()': ['owner', 'unmapped', 'readerA', 'readerB', 'readerAll']
 }
