@@ -21,7 +21,7 @@ export interface ProcessAuditOptions {
   /** What of Pulsegate it is. */
   readonly part: 'up' | 'broker' | 'ingest'
   readonly databaseUrl: string
-  readonly role?: 'pulsegate_ingest'
+  readonly role?: 'pulsegate_ingest' | 'pulsegate_broker'
   /** Of key and heads; see auditDirOf. */
   readonly directory: string
   /** Folders in which others without a database leave events. */

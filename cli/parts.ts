@@ -28,7 +28,7 @@ export interface DatabaseSettings {
 }
 
 /** Opens `url`, as `role` if one is given; closed with the lifecycle. */
-export function openOne (url: string, applicationName: string, role: 'pulsegate_ingest' | undefined, { poolSize, statementTimeoutMs }: DatabaseSettings, context: PartsContext): Database {
+export function openOne (url: string, applicationName: string, role: 'pulsegate_ingest' | 'pulsegate_broker' | undefined, { poolSize, statementTimeoutMs }: DatabaseSettings, context: PartsContext): Database {
   const database = openDatabase(url, {
     applicationName,
     log: context.observability.log,

@@ -7,12 +7,14 @@ import { certsCommand } from './certs.ts'
 import { completenessCommand } from './completeness.ts'
 import { devicesCommand } from './devices.ts'
 import { doctorCommand } from './doctor.ts'
+import { eraseCommand } from './erase.ts'
 import { ingestCommand } from './ingest.ts'
 import { migrateCommand } from './migrate.ts'
 import { quarantineCommand } from './quarantine.ts'
 import { simulateHooks } from './proof.ts'
 import { proofCommand } from './proof-command.ts'
 import { simulateCommand } from './simulate.ts'
+import { tenantsCommand } from './tenants.ts'
 import { upCommand } from './up.ts'
 import { version } from './version.ts'
 
@@ -30,8 +32,8 @@ export function buildProgram (): Command {
     .version(version)
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
-  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
-    migrateCommand, quarantineCommand, completenessCommand, () => auditCommand(), doctorCommand, () => proofCommand()]
+  const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand, () => tenantsCommand(),
+    () => eraseCommand(), migrateCommand, quarantineCommand, completenessCommand, () => auditCommand(), doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program
 }

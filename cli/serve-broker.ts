@@ -41,8 +41,8 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   await untilClockIsRight({ caFile: paths.ca, health, log: observability.log, signal: lifecycle.stopping })
   const tls = tlsFilesOf(paths, options.certsPassphraseFile)
   await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
-  const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
-  const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
+  const database = openOne(options.databaseUrl, 'pulsegate broker', 'pulsegate_broker', options, context)
+  const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, role: 'pulsegate_broker', directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
   const registry = createRegistry(database, registrySettings(options, audit), observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
@@ -70,7 +70,11 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     await broker.close({ graceMs: hard.aborted ? 0 : 5_000 })
   })
   watchRegistryFor({ databaseUrl: options.databaseUrl, broker, lifecycle, observability })
-  await serveAdmin({ certs: options.certs, ...options.admin }, { broker, registry, database, audit }, context)
+  if (options.admin !== undefined) {
+    // whoever administers may more than the broker itself
+    const owner = openOne(options.databaseUrl, 'pulsegate administration', undefined, { ...options, poolSize: 1 }, context)
+    await serveAdmin({ certs: options.certs, ...options.admin }, { broker, registry: createRegistry(owner, registrySettings(options, audit), observability), database: owner, audit }, context)
+  }
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log, health, meter: observability.meter, audit }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')
   return broker

@@ -15,11 +15,11 @@ export interface WatchRegistryOptions {
   readonly observability: Observability
 }
 
-/** Starts the watch, as the ingest role, which may read the registry and no values; it ends with the process. */
+/** Starts the watch, as the broker role, which may read states and nothing else; it ends with the process. */
 export function watchRegistryFor ({ databaseUrl, broker, worker, lifecycle, observability }: WatchRegistryOptions): RegistryWatch {
   const watch = watchRegistry({
     url: databaseUrl,
-    role: 'pulsegate_ingest',
+    role: 'pulsegate_broker',
     observability,
     changed: (id, state) => {
       broker?.registryChanged(id, state)

@@ -16,6 +16,8 @@ export interface Totals {
   askedBatches: number
   /** Attempts that failed and were made again. */
   retries: number
+  /** Samples and waves that were left out because their time had been erased. */
+  erased: number
 }
 
 // OpenTelemetry's own bounds are made for ms: every commit would fall into the first
@@ -23,7 +25,7 @@ const secondsBounds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 
 const sizeBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
 export class IngestCounters {
-  readonly totals: Totals = { stored: 0, duplicate: 0, quarantined: 0, samples: 0, waves: 0, batches: 0, askedBatches: 0, retries: 0 }
+  readonly totals: Totals = { stored: 0, duplicate: 0, quarantined: 0, samples: 0, waves: 0, batches: 0, askedBatches: 0, retries: 0, erased: 0 }
   readonly reasons = new Map<string, number>()
   readonly #messagesPerBatch: Histogram
   readonly #rowsPerBatch: Histogram
@@ -38,7 +40,8 @@ export class IngestCounters {
     const rows = meter.createObservableCounter('pulsegate_rows_total', { description: 'Rows written, by table' })
     const batches = meter.createObservableCounter('pulsegate_batches_total', { description: 'Batches committed, by the path their receipts took' })
     const retries = meter.createObservableCounter('pulsegate_batch_retries_total', { description: 'Attempts of a batch that failed and were made again' })
-    const all = [messages, rows, batches, retries]
+    const erased = meter.createObservableCounter('pulsegate_erased_values_total', { description: 'Samples and waves that came in for a time that had been erased, and were not stored' })
+    const all = [messages, rows, batches, retries, erased]
     const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
       const { stored, duplicate, samples, waves, batches: written, askedBatches, retries: retried } = this.totals
       const messagesBy = (attributes: Attributes, count: number): void => { result.observe(messages, count, attributes) }
@@ -50,12 +53,15 @@ export class IngestCounters {
       result.observe(batches, written - askedBatches, { path: 'copy' })
       result.observe(batches, askedBatches, { path: 'conflict' })
       result.observe(retries, retried)
+      result.observe(erased, this.totals.erased)
     }
     meter.addBatchObservableCallback(observe, all)
     this.close = () => { meter.removeBatchObservableCallback(observe, all) }
   }
 
   retried (): void { this.totals.retries++ }
+
+  erased (values: number): void { this.totals.erased += values }
 
   batch (messages: number, { outcomes, quarantined, samples, waves, asked }: Progress, commitMs: number): void {
     const { totals } = this

@@ -7,6 +7,9 @@ import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { detectEdition, type Edition } from './edition.ts'
 
+/** The group roles of schemas/sql/grants.sql. */
+export type DatabaseRole = 'pulsegate_ingest' | 'pulsegate_broker' | 'pulsegate_reader' | 'pulsegate_auditor'
+
 export interface DatabaseOptions {
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string
@@ -15,7 +18,7 @@ export interface DatabaseOptions {
   /** The server ends a statement after this, default 30,000 ms. */
   readonly statementTimeoutMs?: number
   /** Every connection does SET ROLE to it; the login must be a member (or the owner). */
-  readonly role?: 'pulsegate_ingest' | 'pulsegate_reader'
+  readonly role?: DatabaseRole
   /** Told of connections that broke while idle; they are replaced by themselves. */
   readonly log?: Logger
 }
@@ -70,7 +73,7 @@ export function openDatabase (url: string, options: DatabaseOptions = {}): Datab
 }
 
 /** How to connect, and as whom. pg lets `options` of the URL replace ours; taken out of it they come first, and ours win. */
-export function startupOf (url: string, role?: 'pulsegate_ingest' | 'pulsegate_reader'): { connectionString: string, options: string } {
+export function startupOf (url: string, role?: DatabaseRole): { connectionString: string, options: string } {
   const ours = `-c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
   if (!URL.canParse(url)) return { connectionString: url, options: ours }
   const parsed = new URL(url)

@@ -8,8 +8,14 @@
 import { LRUCache } from 'lru-cache'
 import { type DeviceState } from '../schemas/device.ts'
 import { type Database } from './database.ts'
+import { type ErasedColumn, erasedColumn, erasedOf } from './erased.ts'
 
-export interface KnownDevice { readonly key: number, readonly state: DeviceState }
+export interface KnownDevice {
+  readonly key: number
+  readonly state: DeviceState
+  /** Of which nothing may be stored any more (erased.ts); absent: none. */
+  readonly erased?: readonly Period[]
+}
 /** A half-open period in ms since 1970 UTC; ±Infinity where it has no end. */
 export interface Period { readonly fromMs: number, readonly toMs: number }
 export interface KnownBoot { readonly key: number, readonly anchorMs: number }
@@ -60,12 +66,13 @@ export class Lookup {
       else known.set(id, entry.value)
     }
     if (asked.length === 0) return known
-    const { rows } = await this.#database.query<{ id: string, key: number, state: DeviceState }>(
-      'SELECT id, key, state FROM device WHERE id = ANY($1::uuid[])', [asked])
+    const { rows } = await this.#database.query<{ id: string, key: number, state: DeviceState } & ErasedColumn>(
+      `SELECT id, key, state, ${erasedColumn} FROM device WHERE id = ANY($1::uuid[])`, [asked])
     const untilMs = nowMs + goodForMs
-    for (const { id, key, state } of rows) {
-      if (changes === this.#changes) this.#devices.set(id, { value: { key, state }, untilMs })
-      known.set(id, { key, state })
+    for (const { id, key, state, erased } of rows) {
+      const value = { key, state, ...erasedOf(erased) }
+      if (changes === this.#changes) this.#devices.set(id, { value, untilMs })
+      known.set(id, value)
     }
     return known
   }

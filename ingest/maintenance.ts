@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { orAborted } from '../runtime/abort.ts'
 import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Observability } from '../runtime/observability.ts'
-import { retentionDropped } from './audit/events.ts'
 import { type Database } from './database.ts'
 import { createQuarantineGauge } from './quarantine-gauge.ts'
+import { createRetentionCheck } from './retention-check.ts'
 
 export interface MaintenanceOptions {
   /** Its statement timeout bounds one step; 60 s or more is right. */
@@ -15,7 +15,7 @@ export interface MaintenanceOptions {
   readonly observability: Observability
   /** Days of samples, waves, receipts and quarantine that are kept, 1 … 3,650. */
   readonly retentionDays: number
-  /** Told of what retention drops. */
+  /** Told of what retention drops, and of what it has left. */
   readonly audit?: AuditTrail
   /** Rollups are at most this much behind, plus the time they take; default 15,000 ms. */
   readonly rollupEveryMs?: number
@@ -28,7 +28,10 @@ export interface MaintenanceOptions {
 export interface Maintenance {
   /** Rolls up everything marked so far; gives the number of device-minutes done. */
   rollUp (): Promise<number>
-  /** Makes tomorrow's partitions and drops the days past retention; gives how many partitions or chunks were dropped. */
+  /**
+   * Makes tomorrow's partitions, drops the days past retention, and counts what is left of them; gives how many partitions or chunks were
+   * dropped. What came back to an erased time goes again.
+   */
   retain (): Promise<number>
   /** Counts what is in quarantine, for the gauge; gives the sum. */
   countQuarantine (): Promise<number>
@@ -73,10 +76,12 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     const count = rows[0]?.dropped ?? 0
     dropped.add(count)
     if (count > 0) log.info({ dropped: count, retentionDays }, 'old days dropped')
-    if (count > 0) audit.record(retentionDropped(count, retentionDays))
+    await database.query('SELECT erase_again()')
+    await retention.check(count)
     return count
   }
 
+  const retention = createRetentionCheck({ database, observability, audit, retentionDays })
   const quarantine = createQuarantineGauge(database, meter)
   const loops = [
     repeat('rollup', () => inTurn(rollUp), rollupEveryMs),
@@ -102,6 +107,7 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
       stopping.abort()
       await (hard === undefined ? Promise.all(loops) : orAborted(Promise.all(loops), hard).catch(() => {}))
       quarantine.close()
+      retention.close()
     }
   }
 }

@@ -10,6 +10,7 @@ import { failPoints } from '../runtime/fail-points.ts'
 import { type BirthRow, type Origin, type PreparedBatch, type QuarantineRow } from './batch.ts'
 import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './check.ts'
 import { Columns } from './columns.ts'
+import { touchesErased, withoutBytes, withoutErased } from './erased.ts'
 import { addToColumns } from './fill.ts'
 import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
 import { seriesOrder } from './order.ts'
@@ -37,6 +38,8 @@ export interface PrepareContext {
   readonly retentionMs: number
   /** Called with what the decoder threw. It throws nothing by contract; should it, one message must not stop all others. */
   readonly onDecoderFault?: (error: unknown) => void
+  /** Called with how many samples and waves were left out because their time was erased. */
+  readonly onErased?: (values: number) => void
   /** Default `decodeMessage`. */
   readonly decode?: Decode
   /** Cleared columns to fill; new ones when absent. */
@@ -45,11 +48,13 @@ export interface PrepareContext {
 
 export async function prepare (envelopes: readonly Envelope[], context: PrepareContext): Promise<PreparedBatch> {
   const quarantined: QuarantineRow[] = []
-  const refuse = ({ envelope, message, source }: Candidate, refusal: Refusal): void => {
-    const { boot, seq } = message.header
-    quarantined.push({ ...rowOf(envelope), source, boot, seq, ...refusal })
+  const refuse: Refuse = (candidate, refusal) => {
+    const { envelope, message: { header: { boot, seq } }, source } = candidate
+    const row = { ...rowOf(envelope), source, boot, seq, ...refusal }
+    quarantined.push(mayBeErased(candidate, context.lookup) ? withoutBytes(row) : row)
   }
   const decoded = decodeAll(envelopes, context, quarantined)
+  await eraseUnreadable(quarantined, context.lookup)
   const admitted = await admit(decoded, context.lookup, refuse)
   const placeable = await resolveBoots(admitted, context, refuse)
   return fill(placeable, context, refuse, quarantined)
@@ -96,6 +101,23 @@ function decodeOne (kind: MessageKind, { payload }: Envelope, { decode = decodeM
   }
 }
 
+/** Bytes that could not be read have no time but that of their receipt. */
+async function eraseUnreadable (rows: QuarantineRow[], lookup: Lookup): Promise<void> {
+  if (rows.length === 0) return
+  const devices = await lookup.devices(new Set(rows.map(({ publisher }) => publisher)))
+  for (const [i, row] of rows.entries()) {
+    if (touchesErased(devices.get(row.publisher)?.erased, row.receivedAtMs, { oldestMs: 0, furthestMs: 0 })) rows[i] = withoutBytes(row)
+  }
+}
+
+/** Of a message that is refused. Without a clock its time is that of the boot's anchor if it is remembered, else that of receipt. */
+function mayBeErased ({ message: { header }, envelope, extent, sourceDevice }: Candidate, lookup: Lookup): boolean {
+  if (sourceDevice?.erased === undefined) return false
+  const anchorMs = lookup.boot(bootKey(sourceDevice.key, header.boot))?.anchorMs
+  const baseMs = header.baseWallMs ?? (anchorMs === undefined ? envelope.receivedAtMs : anchorMs + header.baseTickMs)
+  return touchesErased(sourceDevice.erased, baseMs, extent)
+}
+
 /** Devices, metrics and, as far as the time is known already, pairing. */
 async function admit (candidates: readonly Candidate[], lookup: Lookup, refuse: Refuse): Promise<Candidate[]> {
   const ids = new Set<string>()
@@ -105,11 +127,11 @@ async function admit (candidates: readonly Candidate[], lookup: Lookup, refuse: 
     const { envelope, source, relayed, message } = candidate
     const publisherDevice = devices.get(envelope.publisher)
     const sourceDevice = devices.get(source)
+    if (sourceDevice !== undefined) candidate.sourceDevice = sourceDevice
     const refusal = refuseDevices({ relayed, publisher: publisherDevice, source: sourceDevice }) ?? refuseMetrics(message)
     if (refusal !== null) refuse(candidate, refusal)
     if (refusal !== null || publisherDevice === undefined || sourceDevice === undefined) return false
     candidate.publisherDevice = publisherDevice
-    candidate.sourceDevice = sourceDevice
     return true
   })
   const relayed = active.filter((candidate) => candidate.relayed)
@@ -175,8 +197,10 @@ function fill (candidates: readonly Candidate[], context: PrepareContext, refuse
       if (refusal !== null) refuse(candidate, refusal)
       continue
     }
+    const kept = withoutErased(message, placed.baseMs, sourceDevice.erased)
+    if (kept.left > 0) context.onErased?.(kept.left)
     const index = addToColumns(columns, {
-      message, receivedAtMs, device: sourceDevice.key, publisher: publisherDevice.key, boot: boot.key, baseMs: placed.baseMs
+      message: kept.message, receivedAtMs, device: sourceDevice.key, publisher: publisherDevice.key, boot: boot.key, baseMs: placed.baseMs
     })
     origins.push({ envelope, source, boot: header.boot, seq: header.seq })
     if (message.kind === 'birth') {

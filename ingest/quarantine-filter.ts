@@ -55,5 +55,6 @@ export function conditionOf (filter: QuarantineFilter, { replayed = false } = {}
 /** What `selection` names, between two numbers (`after` left out, `upTo` included). */
 export function conditionOfSelection (selection: Selection, { after, upTo }: { after: number, upTo: number }): Condition {
   const condition = 'ids' in selection ? new Condition().and('id = ANY(?::int8[])', selection.ids) : conditionOf(selection.filter)
-  return condition.and('id > ?', after).and('id <= ?', upTo)
+  // of what was erased there are no bytes to replay
+  return condition.and("reason <> 'erased'").and('id > ?', after).and('id <= ?', upTo)
 }

@@ -12,7 +12,7 @@ import { describeFault } from './sqlstate.ts'
 
 export interface RegistryWatchOptions {
   readonly url: string
-  readonly role?: 'pulsegate_ingest'
+  readonly role?: 'pulsegate_ingest' | 'pulsegate_broker'
   readonly observability: Observability
   /** A device is in this state now; one that was deleted counts as retired. May be told twice, and of devices the caller does not know. */
   readonly changed: (id: string, state: DeviceState) => void

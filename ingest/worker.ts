@@ -82,6 +82,8 @@ class IngestWorker implements Worker {
     this.#log.error({ fault: error instanceof Error ? error.name : typeof error, stack: error instanceof Error ? stackOf(error) : null }, 'the decoder threw: a bug, the message is in quarantine')
   }
 
+  readonly #onErased = (values: number): void => { this.#counters.erased(values) }
+
   #previousWrite: Promise<unknown> = Promise.resolve()
   /** When each batch that is not stored yet was handed out, oldest first. */
   readonly #unfinished: number[] = []
@@ -155,7 +157,7 @@ class IngestWorker implements Worker {
     const columns = this.#freeColumns.pop() ?? new Columns()
     const prepared = this.#persist.until(() => {
       columns.clear()
-      return prepare(envelopes, { lookup, retentionMs, columns, onDecoderFault: this.#onDecoderFault })
+      return prepare(envelopes, { lookup, retentionMs, columns, onDecoderFault: this.#onDecoderFault, onErased: this.#onErased })
     })
     // it is awaited when its turn to be written comes; until then nobody else would hear of a rejection
     prepared.catch(() => {})

@@ -5,11 +5,12 @@ import { auditErrors } from './error-table-audit.ts'
 import { certificateErrors } from './error-table-certificates.ts'
 import { registryErrors } from './error-table-registry.ts'
 import { generalErrors } from './error-table.ts'
+import { tenantErrors } from './error-table-tenants.ts'
 import { safeText } from './log-safety.ts'
 
 export type { ErrorEntry } from './error-entry.ts'
 
-export const errorRegistry = { ...auditErrors, ...certificateErrors, ...generalErrors, ...registryErrors } as const
+export const errorRegistry = { ...auditErrors, ...certificateErrors, ...generalErrors, ...registryErrors, ...tenantErrors } as const
 
 export type ErrorCode = keyof typeof errorRegistry
 

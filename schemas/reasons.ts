@@ -37,6 +37,7 @@ export const placingReasons = {
   'source-not-active': 'The source is registered but not active.',
   'unknown-metric': 'A metric id is not in the metric registry.',
   'unsupported-kind': 'The topic is legal, but messages of its kind have no contract yet.',
+  erased: 'It belongs to a time that has been erased: its bytes are not kept.',
   'data-error': 'The database refused the message as data (SQLSTATE class 21, 22 or 23).',
   'decoder-fault': 'Our decoder failed on the bytes, which is a bug of ours: replay the message once it is mended.',
   poison: 'Workers died again and again with this message in their hands, also when it was alone: it was not looked at any more.'

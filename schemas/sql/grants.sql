@@ -8,7 +8,7 @@ DECLARE
   -- the word for "may SET ROLE to it" became a privilege of its own in PostgreSQL 16
   may_set text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader', 'pulsegate_auditor'] LOOP
+  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_reader', 'pulsegate_broker', 'pulsegate_auditor'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
       BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -30,7 +30,9 @@ END
 $$;
 
 -- a function may be executed by anybody unless that is taken back
-REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, wave_values, quarantine_by_reason FROM PUBLIC;
+REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, completeness_between, wave_values,
+  quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy,
+  erase_next, erase_slice, erase_edges, erase_quarantine, erase_again, retention_overdue FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$
@@ -53,13 +55,24 @@ BEGIN
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
     GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at) ON quarantine TO pulsegate_ingest;
     GRANT UPDATE (times, last_received_at) ON quarantine TO pulsegate_ingest;
-    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason TO pulsegate_ingest;
+    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason, erase_again, retention_overdue TO pulsegate_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample
       TO pulsegate_reader;
     GRANT SELECT ON subject_reading, subject_latest, subject_wave_block TO pulsegate_reader;
-    GRANT EXECUTE ON FUNCTION completeness, wave_values TO pulsegate_reader;
+    -- a view's functions are called with the reader's rights; these two tell it what it may see, and nothing else
+    GRANT EXECUTE ON FUNCTION completeness, wave_values, tenants_seen, sees_all TO pulsegate_reader;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_broker') THEN
+    -- admits devices and hears of their states: no pairing, no subject, no boot, nothing that was measured
+    GRANT SELECT (key, id, state, first_seen, last_seen) ON device TO pulsegate_broker;
+    GRANT INSERT (id, state) ON device TO pulsegate_broker;
+    GRANT UPDATE (last_seen) ON device TO pulsegate_broker;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_auditor') THEN
+    -- who may read what; never a reading
+    GRANT SELECT ON tenancy, tenant_login, erasure, erasure_part TO pulsegate_auditor;
   END IF;
 END
 $$;
@@ -67,11 +80,15 @@ $$;
 -- the audit trail: whoever appends must see the numbers, hashes and event ids of what is there, and nothing of what it says
 REVOKE ALL ON FUNCTION audit_refuse FROM PUBLIC;
 DO $$
+DECLARE
+  name text;
 BEGIN
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_ingest') THEN
-    GRANT INSERT ON audit, audit_head TO pulsegate_ingest;
-    GRANT SELECT (number, hash, id) ON audit TO pulsegate_ingest;
-  END IF;
+  FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_broker'] LOOP
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+      EXECUTE format('GRANT INSERT ON audit, audit_head TO %I', name);
+      EXECUTE format('GRANT SELECT (number, hash, id) ON audit TO %I', name);
+    END IF;
+  END LOOP;
   -- an auditor reads all of it, and adds that it was read
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_auditor') THEN
     GRANT SELECT ON audit_trail, audit_head TO pulsegate_auditor;

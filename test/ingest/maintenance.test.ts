@@ -4,8 +4,9 @@ import { openDatabase, type Database } from '../../ingest/database.ts'
 import { startMaintenance } from '../../ingest/maintenance.ts'
 import { dayOf, Partitions } from '../../ingest/partitions.ts'
 import { isMissingPartition } from '../../ingest/sqlstate.ts'
+import { type AuditEvent } from '../../runtime/audit.ts'
 import { quietObservability } from '../../runtime/observability.ts'
-import { storeBoot, storeDevice, storeReceipts, storeSamples } from '../fixtures/stored.ts'
+import { storeBoot, storeDevice, storeReceipts, storeSamples, storeWave } from '../fixtures/stored.ts'
 import { needsServices } from '../services/skip.ts'
 import { temporaryDatabase } from '../services/timescaledb.ts'
 
@@ -43,6 +44,44 @@ for (const edition of ['plain', 'timescaledb-apache'] as const) {
     }
     t.strictSame((await owner.query("SELECT dropped_before < now() - INTERVAL '30 days' AND dropped_before > now() - INTERVAL '32 days' AS noted FROM retention")).rows, [{ noted: true }])
     t.equal(await maintenance.retain(), 0, 'nothing is left to drop')
+  })
+
+  test(`${edition}: retention proves that nothing older is left, and says so when something is [C21]`, needsServices, async (t) => {
+    const { owner, worker } = await open(t, edition, 'pulsegate_ingest')
+    const device = await storeDevice(owner)
+    const boot = await storeBoot(owner, device, 1n, Date.now() - 40 * dayMs)
+    for (const [seq, day] of [40, 0].entries()) {
+      const timeMs = Date.now() - day * dayMs - 120_000
+      await storeReceipts(owner, device, boot, [{ seq, timeMs }])
+      await storeSamples(owner, device, 1, [{ timeMs, value: day }])
+      await storeWave(owner, device, 4, { timeMs, periodUs: 1, scale: 1, offset: 0, values: [1] })
+      const at = new Date(timeMs)
+      await owner.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest)
+        VALUES ($1, $1, $2, 'telemetry', 'not-cbor', '', sha256($3::text::bytea))`, [at, device.id, String(seq)])
+      await owner.query("WITH k AS (INSERT INTO data_key (purpose, master, wrapped) VALUES ('export', 'm', 'w') RETURNING id) INSERT INTO export (id, key, made_at, made_by) SELECT gen_random_uuid(), id, $1, 'x' FROM k", [at])
+    }
+    await owner.query('SELECT roll_up(1000)')
+    const overdue = async () => Object.fromEntries((await worker.query<{ name: string, overdue: string }>("SELECT name, overdue FROM retention_overdue(INTERVAL '30 days')")).rows.map(({ name, overdue: n }) => [name, Number(n)]))
+    t.strictSame(await overdue(), { sample: 1, wave: 1, receipt: 1, sample_1m: 1, sample_1h: 1, quarantine: 1, export: 1 }, 'the check sees what was planted in each table')
+    const events: AuditEvent[] = []
+    const options = { observability: quietObservability(), retentionDays: 30, retainEveryMs: 600_000, rollupEveryMs: 600_000, audit: { record (event: AuditEvent) { events.push(event) } } }
+    const maintenance = startMaintenance({ ...options, database: worker })
+    t.teardown(() => maintenance.close())
+    await maintenance.retain()
+    t.strictSame(await overdue(), { sample: 0, wave: 0, receipt: 0, sample_1m: 0, sample_1h: 0, quarantine: 0, export: 0 })
+    t.match(events, [{ type: 'data', subtype: 'retention', outcome: 'success', detail: { overdue: 0, days: 30 } }])
+    for (const table of ['sample', 'wave', 'receipt', 'quarantine', 'data_key WHERE wrapped IS NOT NULL']) {
+      t.strictSame((await owner.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows, [{ rows: 1 }], `${table}: the rest is kept`)
+    }
+    // a negative control: a run that takes nothing away must be found out
+    await storeSamples(owner, device, 1, [{ timeMs: Date.now() - 40 * dayMs, value: 1 }])
+    const idle: typeof worker = Object.assign(Object.create(worker) as typeof worker, {
+      query: (text: string, values?: readonly unknown[]) => text.includes(' retain(') ? Promise.resolve({ rows: [{ dropped: 0 }] }) : worker.query(text, values)
+    })
+    const broken = startMaintenance({ ...options, database: idle })
+    await broken.retain()
+    await broken.close()
+    t.match(events.at(-1), { outcome: 'minor-failure', reason: 'overdue', detail: { overdue_sample: 1 } })
   })
 
   test(`${edition}: retention under a day is refused`, needsServices, async (t) => {
