@@ -1,6 +1,7 @@
 // `pulsegate ingest`: the ingest worker as a process of its own; any number of them share the partitions in Redis.
 import { Command } from 'commander'
 import { type Config } from '../runtime/settings.ts'
+import { keySettingNames, keySettingsOf } from './master-key.ts'
 import { needed } from './needed.ts'
 import { addSettings, configOf } from './options.ts'
 import { redisSettings } from './parts.ts'
@@ -8,16 +9,17 @@ import { serveIngest } from './serve-ingest.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
 const settings = ['redisUrl', 'databaseUrl', ...redisSettings.slice(1), 'retentionMs', 'batchMessages', 'batchAgeMs', 'poolSize', 'statementTimeoutMs',
-  ...serverSettings] as Array<IngestSetting>
+  ...keySettingNames, ...serverSettings] as Array<IngestSetting>
 type IngestSetting = 'databaseUrl' | 'retentionMs' | 'batchMessages' | 'batchAgeMs' | 'poolSize' | 'statementTimeoutMs' |
-  typeof redisSettings[number] | typeof serverSettings[number]
+  typeof redisSettings[number] | typeof keySettingNames[number] | typeof serverSettings[number]
 
 const help = `
 It migrates the database, then decodes what \`pulsegate broker\` has put into Redis and stores it. Workers share the partitions, take
 over those of a dead one after --lease, and hand theirs over when they stop. SIGTERM drains within --grace, a second one stops at once.
+What goes to quarantine is sealed: it needs the master key (--master-key; \`pulsegate keys init\` makes one), the same in all workers.
 
 Examples:
-  REDIS_URL=redis://:secret@10.0.0.7 DATABASE_URL=postgres://… pulsegate ingest
+  REDIS_URL_FILE=/etc/pulsegate/redis-url DATABASE_URL_FILE=/etc/pulsegate/database-url pulsegate ingest --master-key /etc/pulsegate/master.key
   pulsegate ingest --health-port 9466        a second one on the same machine`
 
 export function ingestCommand (): Command {
@@ -30,6 +32,7 @@ export function ingestCommand (): Command {
         ...needed('ingest', config),
         redis: config,
         retentionMs: config.retentionMs,
+        keys: keySettingsOf(config),
         batch: { maxMessages: config.batchMessages, maxAgeMs: config.batchAgeMs },
         poolSize: config.poolSize,
         statementTimeoutMs: config.statementTimeoutMs

@@ -11,6 +11,7 @@ import { quietObservability } from '../runtime/observability.ts'
 import { handleSignals } from '../runtime/signals.ts'
 import { wholeNumber } from './arguments.ts'
 import { addDatabaseOptions, withDatabase } from './open-database.ts'
+import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
 import { Progress, type ProgressOptions } from './quarantine-progress.ts'
@@ -37,7 +38,7 @@ const stoppedCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 1
 const maxTold = 1_000
 
 export function replayCommand (write: Write, hooks: ReplayHooks): Command {
-  return addSettings(addFilterOptions(addDatabaseOptions(new Command('replay'))), ['retentionMs'])
+  return addSettings(addKeyOptions(addFilterOptions(addDatabaseOptions(new Command('replay')))), ['retentionMs'])
     .description('Send messages through decoding, checks and storing again, with the time of their first receipt.')
     .argument('[id...]', 'numbers from the list', (text, before: number[] = []) => [...before, number(text)])
     .option('--all', 'everything that was not replayed yet')
@@ -58,7 +59,8 @@ Examples:
       const { retentionMs } = configOf(command, ['retentionMs'])
       const { decode } = hooks
       const replayOptions = { retentionMs, dryRun: options.dryRun ?? false, ...(decode && { decode }), ...(options.after !== undefined && { after: options.after }) }
-      process.exitCode = await withDatabase(command, (database) => run(database, selection, replayOptions, { write, json: options.json ?? false }))
+      process.exitCode = await withDatabase(command, (database) => withDataKeys(command, database, (keys) =>
+        run(database, selection, { ...replayOptions, keys }, { write, json: options.json ?? false })))
     })
 }
 

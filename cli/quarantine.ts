@@ -4,6 +4,7 @@ import { countQuarantine, listQuarantine, showQuarantine } from '../ingest/quara
 import { wholeNumber } from './arguments.ts'
 import { diagnostic } from './cbor-text.ts'
 import { addDatabaseOptions, withDatabase } from './open-database.ts'
+import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
 import { type ReplayHooks, replayCommand } from './quarantine-replay.ts'
 import { listText, meaningOf, reasonsText, showText } from './quarantine-text.ts'
@@ -49,10 +50,10 @@ function reasons (print: Print): Command {
 }
 
 function show (print: Print): Command {
-  return subcommand('show', 'One message with its bytes. They may hold a patient\'s values.')
+  return addKeyOptions(subcommand('show', 'One message with its bytes. They may hold a patient\'s values.'))
     .argument('<id>', 'number from the list', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .action(async (id: number, options: { readonly json?: true }, command: Command) => {
-      const entry = await withDatabase(command, (database) => showQuarantine(database, id))
+      const entry = await withDatabase(command, (database) => withDataKeys(command, database, (keys) => showQuarantine(database, keys, id)))
       const { payload, reason } = entry
       print(options, { ...entry, meaning: meaningOf(reason), payload: payload.toString('hex'), diagnostic: diagnostic(payload) }, showText(entry))
     })

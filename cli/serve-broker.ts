@@ -8,6 +8,7 @@ import { createRegistry } from '../ingest/registry.ts'
 import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, tlsFilesOf } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -25,6 +26,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
+  warnOfPlainConnections(options, { health, log: observability.log })
   const database = openOne(options.databaseUrl, 'pulsegate broker', undefined, options, context)
   const registry = createRegistry(database, { enrolment: options.enrolment }, observability)
   const heartbeat = startHeartbeat(database)

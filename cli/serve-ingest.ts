@@ -1,6 +1,7 @@
 // How an ingest process is put together: migrations, upkeep of the database, and a worker on the queue over Redis. It waits for a database
 // that is away, at the start as well as later; what it has not stored stays in Redis.
 import { startHeartbeat } from '../ingest/heartbeat.ts'
+import { type KeySettings } from '../ingest/keys/key-ring.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { startWorker, type Worker } from '../ingest/worker.ts'
@@ -8,6 +9,8 @@ import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { retry } from '../runtime/retry.ts'
 import { databaseCheck, type DatabaseSettings, openOne, openRedis, type RedisConfig, retentionDays } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
+import { openMasterKey, serveKeys } from './serve-keys.ts'
 import { type ServerContext } from './server-process.ts'
 
 export interface IngestProcessOptions extends DatabaseSettings {
@@ -15,12 +18,15 @@ export interface IngestProcessOptions extends DatabaseSettings {
   readonly redisUrl: string
   readonly redis: RedisConfig
   readonly retentionMs: number
+  readonly keys: KeySettings
   readonly batch: { readonly maxMessages: number, readonly maxAgeMs: number }
 }
 
 export async function serveIngest (options: IngestProcessOptions, context: ServerContext): Promise<Worker> {
   const { lifecycle, observability, health } = context
   const { log, meter } = observability
+  const keys = openMasterKey(options.keys, { make: false, log })
+  warnOfPlainConnections(options, { health, log })
   const { edition, applied } = await migrateWhenThere(options.databaseUrl, context)
   log.info({ edition, applied }, 'database ready')
   const owner = openOne(options.databaseUrl, 'pulsegate', undefined, { ...options, poolSize: 2 }, context)
@@ -29,9 +35,10 @@ export async function serveIngest (options: IngestProcessOptions, context: Serve
   const heartbeat = startHeartbeat(owner)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
 
-  const queue = await openRedis(options.redisUrl, options.redis, 'read', options.batch, context)
   const database = openOne(options.databaseUrl, 'pulsegate ingest', 'pulsegate_ingest', options, context)
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  const dataKeys = await serveKeys({ keys, database, health, lifecycle, log })
+  const queue = await openRedis(options.redisUrl, options.redis, 'read', options.batch, context)
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, keys: dataKeys, observability })
   lifecycle.onClose('breaker metric', observeBreaker(meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // first of the two: reads no more, finishes what is in hand, hands its partitions over

@@ -10,6 +10,8 @@ import { type Limits } from '../broker/limits.ts'
 import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
+import { type DataKeys } from '../ingest/keys/data-keys.ts'
+import { type KeySettings } from '../ingest/keys/key-ring.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
@@ -25,6 +27,8 @@ import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, retentionDays, tlsFilesOf } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
+import { openMasterKey, serveKeys } from './serve-keys.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -35,6 +39,8 @@ export interface ServeOptions {
   readonly databaseUrl?: string
   /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
   readonly pgBin?: string
+  /** Default: the file `<data>/keys/master.key`, made at the first start. */
+  readonly keys?: Partial<KeySettings>
   readonly mqtt: { readonly host: string, readonly port: number }
   /** Names and addresses the server certificate is made for. */
   readonly serverNames: readonly string[]
@@ -79,6 +85,7 @@ export interface Service {
 export async function serve (options: ServeOptions, context: ServeContext): Promise<Service> {
   const { lifecycle, observability } = context
   const { log } = observability
+  const keys = openMasterKey({ masterKey: join(options.data, 'keys', 'master.key'), ...options.keys }, { make: true, log })
   const { databaseUrl, embedded } = await findDatabase(options, context)
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
@@ -93,7 +100,10 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
   const health = new Health()
-  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health })
+  warnOfPlainConnections({ databaseUrl, ...(options.redis && { redisUrl: options.redis.url }) }, { health, log })
+  const ingest = open('pulsegate ingest', 'pulsegate_ingest')
+  const dataKeys = await serveKeys({ keys, database: ingest, health, lifecycle, log })
+  const path = await openPath(options, context, { database: ingest, registry, authority, health, keys: dataKeys })
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths: authority.paths, serverNames: options.serverNames, broker: path.broker, log }))
   watchRegistryFor({ databaseUrl, broker: path.broker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
@@ -128,10 +138,10 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
 async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
-  { database, registry, authority: { paths }, health }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health }
+  { database, registry, authority: { paths }, health, keys }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health, keys: DataKeys }
 ): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
   const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability })
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, keys, observability })
   lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // the worker ends with its queue, also when the broker never came up

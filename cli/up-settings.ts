@@ -2,11 +2,12 @@
 import { type Command } from 'commander'
 import { type Config, type SettingName } from '../runtime/settings.ts'
 import { above0, duration, wholeNumber } from './arguments.ts'
+import { keySettingNames, keySettingsOf } from './master-key.ts'
 import { addSettings } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 
-export const upSettings = ['data', 'certs', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
+export const upSettings = [...keySettingNames, 'certs', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort', 'serverNames',
   'healthHost', 'healthPort', 'enrolment',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', 'queueMessages', 'queueBytes',
   'maxConnections', 'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
@@ -43,6 +44,7 @@ export function serveOptions (config: UpConfig): ServeOptions {
   const local = ['localhost', '127.0.0.1', '::1']
   return {
     data: config.data,
+    keys: keySettingsOf(config),
     ...(config.certs !== undefined && { certs: config.certs }),
     ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
     ...(config.pgBin !== undefined && { pgBin: config.pgBin }),

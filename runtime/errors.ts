@@ -1,13 +1,14 @@
-// The registry of errors: the only place where a code is born (its two tables stand beside it). Codes are stable and never
+// The registry of errors: the only place where a code is born (its tables stand beside it). Codes are stable and never
 // reused; docs/errors.md lists exactly these (a test keeps it so).
 import { type ErrorEntry } from './error-entry.ts'
 import { certificateErrors } from './error-table-certificates.ts'
 import { generalErrors } from './error-table.ts'
+import { protectionErrors } from './error-table-protection.ts'
 import { safeText } from './log-safety.ts'
 
 export type { ErrorEntry } from './error-entry.ts'
 
-export const errorRegistry = { ...certificateErrors, ...generalErrors } as const
+export const errorRegistry = { ...certificateErrors, ...generalErrors, ...protectionErrors } as const
 
 export type ErrorCode = keyof typeof errorRegistry
 
