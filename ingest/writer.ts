@@ -22,6 +22,7 @@ import { sealRows, type SealedRow } from './quarantine-prepare.ts'
 import { writeQuarantine } from './quarantine-rows.ts'
 import { insertReceipts, receiptParameters } from './receipt-arrays.ts'
 import { RecentReceipts } from './recent.ts'
+import { refusedRow } from './refused-row.ts'
 import { sift } from './sift.ts'
 import { touchedDays } from './touched.ts'
 import { classify, isMissingPartition, sqlStateOf } from './sqlstate.ts'
@@ -67,7 +68,8 @@ export class Writer {
       await this.#store(batch, mask, extra, progress)
       extra = nothingExtra
     }
-    if (this.#keyFault !== null) throw this.#keyFault
+    const fault = this.#keyFault as PulsegateError | null // set meanwhile, by #sealed
+    if (fault !== null) throw fault
     return progress
   }
 
@@ -214,26 +216,6 @@ function rowsOf ({ messages, sampleCount, waveCount }: PreparedBatch['columns'],
     rows.waves += waveCount[i] as number
   }
   return rows
-}
-
-function refusedRow ({ origins }: PreparedBatch, message: number, error: unknown): QuarantineRow {
-  const origin = origins[message]
-  if (origin === undefined) throw error
-  const { envelope, source, boot, seq } = origin
-  const { constraint, column } = error as { constraint?: string, column?: string }
-  // the server's own message may carry a value of the row; its code and names do not
-  const where = [column, constraint].filter((name) => name !== undefined).join(' ')
-  return {
-    publisher: envelope.publisher,
-    source,
-    boot,
-    seq,
-    kind: envelope.kind,
-    reason: 'data-error',
-    detail: `SQLSTATE ${sqlStateOf(error) ?? 'unknown'} ${where}`.trim(),
-    payload: envelope.payload,
-    receivedAtMs: envelope.receivedAtMs
-  }
 }
 
 function isDestroyed (error: unknown): boolean { return error instanceof PulsegateError && error.code === 'KEY_DESTROYED' }
