@@ -6,7 +6,9 @@ import { certsCommand } from './certs.ts'
 import { completenessCommand } from './completeness.ts'
 import { devicesCommand } from './devices.ts'
 import { doctorCommand } from './doctor.ts'
+import { exportCommand } from './export.ts'
 import { ingestCommand } from './ingest.ts'
+import { keysCommand } from './keys.ts'
 import { migrateCommand } from './migrate.ts'
 import { quarantineCommand } from './quarantine.ts'
 import { simulateHooks } from './proof.ts'
@@ -30,7 +32,7 @@ export function buildProgram (): Command {
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
   const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand,
-    migrateCommand, quarantineCommand, completenessCommand, doctorCommand, () => proofCommand()]
+    migrateCommand, quarantineCommand, keysCommand, exportCommand, completenessCommand, doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program
 }

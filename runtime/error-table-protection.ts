@@ -32,6 +32,12 @@ export const protectionErrors = {
     exit: 1,
     retryable: false
   },
+  EXPORT_SUBJECT_UNKNOWN: {
+    meaning: 'No device was ever assigned to the subject that the export is of.',
+    remedy: 'Check the pseudonym; `pulsegate devices list` shows assignments. The attempt is in the audit trail.',
+    exit: 1,
+    retryable: false
+  },
   KEY_DESTROYED: {
     meaning: 'The data key that this was sealed with has been destroyed on purpose.',
     remedy: 'None: it is unreadable for good, in every copy and backup. `pulsegate keys list` says when, the audit trail by whom.',
