@@ -1,5 +1,6 @@
 // Data keys on a real database: one per tenant and day, shared by workers, bounded in messages, rotated, destroyed.
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { type Database, openDatabase } from '../../../ingest/database.ts'
 import { DataKeys, type DataKeyOptions } from '../../../ingest/keys/data-keys.ts'
@@ -39,7 +40,7 @@ test('one key a tenant and day, the same for every worker, and never in the clea
   const box = seal(first[0]?.key as never, 1, Buffer.from('x'), bind([]))
   t.equal(open((await workers[2]?.toOpen(first[0]?.id ?? 0))?.key as never, box, bind([])).toString(), 'x')
   await t.rejects(new DataKeys({ database: owner, keys: localKeyService(randomBytes(32)) }).toOpen(first[0]?.id ?? 0), { code: 'KEY_MASTER_UNKNOWN' }, 'without the master key nothing opens')
-  t.match(String(first[0]?.key), /KeyObject/, 'a key that is printed shows nothing')
+  t.notOk(inspect(first).includes(clear.toString('hex').slice(0, 8)), 'a key that is printed shows nothing')
 })
 
 test('a key that has sealed its fill is followed by another', needsServices, async (t) => {
