@@ -1,8 +1,8 @@
 // Secrets come from files whose mode is checked; what stands on a command line is warned of.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { test } from 'tap'
+import { completenessCommand } from '../../cli/completeness.ts'
 import { addSettings, configOf } from '../../cli/options.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { pick } from '../../runtime/settings.ts'
@@ -35,7 +35,7 @@ test('a password in a flag is warned of, one in a file is not [C14]', async (t) 
   const { write } = process.stderr
   t.teardown(() => { process.stderr.write = write })
   const parse = (words: string[], env: Record<string, string> = {}): void => {
-    const command = addSettings(new Command('x'), ['databaseUrl', 'redisUrl']).action(() => {})
+    const command = addSettings(completenessCommand().createCommand('x'), ['databaseUrl', 'redisUrl']).action(() => {})
     command.parse(words, { from: 'user' })
     process.stderr.write = (text: string) => said.push(text) > 0
     try {
