@@ -4,6 +4,7 @@ import { type RedisOptions } from 'ioredis'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { isLocalAddress } from '../../runtime/local-address.ts'
 import { readTlsFiles, type TlsFileNames } from '../../runtime/tls-files.ts'
+import { TlsConnector } from './tls-connector.ts'
 
 export interface RedisAddress {
   /** The URL without our own parameters. */
@@ -37,10 +38,10 @@ export function redisAddress (url: string): RedisAddress {
 }
 
 /** URL and TLS options of a connection. Errors: of redisAddress; TLS_FILE_UNREADABLE, SECRET_FILE_EXPOSED. */
-export function redisStartup (url: string): { url: string, options: Pick<RedisOptions, 'tls'> } {
+export function redisStartup (url: string): { url: string, options: Pick<RedisOptions, 'tls' | 'Connector'> } {
   const address = redisAddress(url)
   if (address.tls === 'off') return { url: address.url, options: {} }
-  return { url: address.url, options: { tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2', ...readTlsFiles(address.files) } } }
+  return { url: address.url, options: { Connector: TlsConnector, tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2', ...readTlsFiles(address.files) } } }
 }
 
 /** `url` with files and permission in it, where it says nothing itself. */

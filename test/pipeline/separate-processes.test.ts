@@ -129,7 +129,7 @@ test('a device that comes to another broker leaves the first; a suspended one le
   await t.rejects(connectDevice(one.url, id, pki.ca, { keyPem: key, certPem: cert }), 'and refused at the other broker')
 })
 
-test('what is missing or weak is said with what to do, and the exit code is that of configuration', { ...needsServices, timeout: 120_000 }, async (t) => {
+test('what is missing or weak is said with what to do, and the exit code is that of configuration', { ...needsServices, timeout: 300_000 }, async (t) => {
   const weak = await ownRedis(t, { appendfsync: 'everysec' })
   const { url: databaseUrl } = await temporaryDatabase(t)
   for (const command of ['broker', 'ingest']) {
