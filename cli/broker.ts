@@ -22,7 +22,7 @@ It takes messages from devices over mutual TLS, writes them to Redis Streams and
 (init, then server <names>), read again when they change. SIGTERM drains within --grace, a second one stops at once.
 
 Examples:
-  REDIS_URL=redis://:secret@10.0.0.7 DATABASE_URL=postgres://… pulsegate broker --certs /etc/pulsegate/certs --mqtt-host 0.0.0.0
+  REDIS_URL_FILE=/etc/pulsegate/redis-url DATABASE_URL_FILE=/etc/pulsegate/database-url pulsegate broker --certs /etc/pulsegate/certs --mqtt-host 0.0.0.0
   pulsegate broker --mqtt-port 8884 --health-port 9465        a second one on the same machine`
 
 /** `between`: see serve-broker.ts. */

@@ -11,5 +11,5 @@ export interface Finding {
   readonly todo?: string
 }
 
-export const doctorSettings = ['data', 'certs', 'databaseUrl', 'redisUrl', 'redisNamespace', 'redisTimeoutMs', 'pgBin', 'mqttHost', 'mqttPort', 'healthHost', 'healthPort'] as const
+export const doctorSettings = ['data', 'certs', 'databaseUrl', 'redisUrl', 'masterKey', 'oldMasterKeys', 'keyServiceTokenFile', 'keyServiceCa', 'keyServiceCert', 'keyServiceKey', 'keyServiceTimeoutMs', 'redisNamespace', 'redisTimeoutMs', 'pgBin', 'mqttHost', 'mqttPort', 'healthHost', 'healthPort'] as const
 export type DoctorConfig = Config<typeof doctorSettings[number]>

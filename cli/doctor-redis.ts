@@ -1,5 +1,6 @@
 // What doctor looks at in Redis, when one is named: does it answer, is it new enough, does it fsync before it answers. Reads only.
 import { inspectRedis } from '../queue/redis/inspect.ts'
+import { PulsegateError } from '../runtime/errors.ts'
 import { quietObservability } from '../runtime/observability.ts'
 import { type DoctorConfig, type Finding } from './doctor-finding.ts'
 
@@ -19,6 +20,7 @@ export async function checkRedis ({ redisUrl, redisNamespace, redisTimeoutMs }: 
         : { name: 'Redis durability', status: 'fail', detail: 'it may lose what it has acknowledged', todo: durability.remedies.join('; ') }
     ]
   } catch (error) {
+    if (error instanceof PulsegateError) return [{ name: 'Redis', status: 'fail', detail: error.message, todo: error.entry.remedy }]
     return [{ name: 'Redis', status: 'fail', detail: error instanceof Error ? error.message : 'no answer', todo: 'check REDIS_URL, and that the server runs and lets this machine in' }]
   }
 }

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase } from './doctor-database.ts'
+import { checkEncryption, checkMasterKey } from './doctor-keys.ts'
 import { checkRedis } from './doctor-redis.ts'
 import { doctorSettings, type DoctorConfig, type Finding } from './doctor-finding.ts'
 import { addSettings, configOf } from './options.ts'
@@ -17,7 +18,9 @@ export async function examine (config: DoctorConfig): Promise<Finding[]> {
     ['ports', () => checkPorts(config)],
     ['certificates', () => checkCertificates(config.certs ?? `${config.data}/certs`)],
     ['database', () => checkDatabase(config)],
-    ['Redis', () => checkRedis(config)]
+    ['Redis', () => checkRedis(config)],
+    ['encryption', () => checkEncryption(config)],
+    ['master key', () => checkMasterKey(config)]
   ]
   const findings = await Promise.all(checks.map(async ([name, check]) => {
     try {

@@ -2,23 +2,25 @@
 import { Command } from 'commander'
 import { type Config } from '../runtime/settings.ts'
 import { auditDirOf } from './audit-process.ts'
+import { keySettingNames, keySettingsOf } from './master-key.ts'
 import { needed } from './needed.ts'
 import { addSettings, configOf } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { serveIngest } from './serve-ingest.ts'
 import { runServer, serverSettings } from './server-process.ts'
 
-const settings = ['redisUrl', 'databaseUrl', 'data', 'auditDir', ...redisSettings.slice(1), 'retentionMs', 'batchMessages', 'batchAgeMs', 'poolSize', 'statementTimeoutMs',
-  ...serverSettings] as Array<IngestSetting>
-type IngestSetting = 'databaseUrl' | 'data' | 'auditDir' | 'retentionMs' | 'batchMessages' | 'batchAgeMs' | 'poolSize' | 'statementTimeoutMs' |
-  typeof redisSettings[number] | typeof serverSettings[number]
+const settings = ['redisUrl', 'databaseUrl', 'auditDir', ...redisSettings.slice(1), 'retentionMs', 'batchMessages', 'batchAgeMs', 'poolSize', 'statementTimeoutMs',
+  ...keySettingNames, ...serverSettings] as Array<IngestSetting>
+type IngestSetting = 'databaseUrl' | 'auditDir' | 'retentionMs' | 'batchMessages' | 'batchAgeMs' | 'poolSize' | 'statementTimeoutMs' |
+  typeof redisSettings[number] | typeof keySettingNames[number] | typeof serverSettings[number]
 
 const help = `
 It migrates the database, then decodes what \`pulsegate broker\` has put into Redis and stores it. Workers share the partitions, take
 over those of a dead one after --lease, and hand theirs over when they stop. SIGTERM drains within --grace, a second one stops at once.
+What goes to quarantine is sealed: it needs the master key (--master-key; \`pulsegate keys init\` makes one), the same in all workers.
 
 Examples:
-  REDIS_URL=redis://:secret@10.0.0.7 DATABASE_URL=postgres://… pulsegate ingest
+  REDIS_URL_FILE=/etc/pulsegate/redis-url DATABASE_URL_FILE=/etc/pulsegate/database-url pulsegate ingest --master-key /etc/pulsegate/master.key
   pulsegate ingest --health-port 9466        a second one on the same machine`
 
 export function ingestCommand (): Command {
@@ -32,6 +34,7 @@ export function ingestCommand (): Command {
         redis: config,
         auditDir: auditDirOf(config),
         retentionMs: config.retentionMs,
+        keys: keySettingsOf(config),
         batch: { maxMessages: config.batchMessages, maxAgeMs: config.batchAgeMs },
         poolSize: config.poolSize,
         statementTimeoutMs: config.statementTimeoutMs

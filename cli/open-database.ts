@@ -16,12 +16,13 @@ export function addDatabaseOptions (command: Command): Command {
   return addSettings(command, names)
 }
 
-/** Runs `work` on the database that `command` names. Errors: CONFIG_INVALID when none is named and none was ever there, DATABASE_UNREACHABLE. */
+/** Runs `work` on the database that `command` names. Errors: CONFIG_INVALID when none is named and none was ever there, DATABASE_UNREACHABLE, DATABASE_TLS_REFUSED. */
 export async function withDatabase<T> (command: Command, work: (database: Database) => Promise<T>): Promise<T> {
   const { databaseUrl, data } = configOf(command, names)
   const database = openDatabase(databaseUrl ?? await embeddedUrl(join(data, 'postgres')), { applicationName: `pulsegate ${command.name()}`, poolSize: 2 })
   try {
     await database.query('SELECT 1').catch((cause: Error) => {
+      if (cause instanceof PulsegateError) throw cause
       const remedy = databaseUrl === undefined ? `: no \`pulsegate up\` runs with the data folder ${data}; start it, or give --database-url` : ''
       throw new PulsegateError('DATABASE_UNREACHABLE', `cannot connect to the database (${describeFault(cause)})${remedy}`, { cause })
     })

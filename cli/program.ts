@@ -8,7 +8,9 @@ import { completenessCommand } from './completeness.ts'
 import { devicesCommand } from './devices.ts'
 import { doctorCommand } from './doctor.ts'
 import { eraseCommand } from './erase.ts'
+import { exportCommand } from './export.ts'
 import { ingestCommand } from './ingest.ts'
+import { keysCommand } from './keys.ts'
 import { migrateCommand } from './migrate.ts'
 import { quarantineCommand } from './quarantine.ts'
 import { simulateHooks } from './proof.ts'
@@ -33,7 +35,7 @@ export function buildProgram (): Command {
     .addHelpText('after', afterHelp)
     .showHelpAfterError('(--help shows what is allowed)')
   const commands = [upCommand, () => brokerCommand(), ingestCommand, () => simulateCommand(simulateHooks), certsCommand, devicesCommand, () => tenantsCommand(),
-    () => eraseCommand(), migrateCommand, quarantineCommand, completenessCommand, () => auditCommand(), doctorCommand, () => proofCommand()]
+    migrateCommand, quarantineCommand, keysCommand, exportCommand, () => eraseCommand(), completenessCommand, () => auditCommand(), doctorCommand, () => proofCommand()]
   for (const make of commands) program.addCommand(make())
   return program
 }

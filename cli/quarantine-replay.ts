@@ -13,6 +13,7 @@ import { quietObservability } from '../runtime/observability.ts'
 import { handleSignals } from '../runtime/signals.ts'
 import { wholeNumber } from './arguments.ts'
 import { addAuditedOptions, withAudited } from './open-audit.ts'
+import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
 import { quarantineEvent, selectionDetail } from './quarantine-audit.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
@@ -40,7 +41,7 @@ const stoppedCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 1
 const maxTold = 1_000
 
 export function replayCommand (write: Write, hooks: ReplayHooks): Command {
-  return addSettings(addFilterOptions(addAuditedOptions(new Command('replay'))), ['retentionMs'])
+  return addSettings(addKeyOptions(addFilterOptions(addAuditedOptions(new Command('replay')))), ['retentionMs'])
     .description('Send messages through decoding, checks and storing again, with the time of their first receipt.')
     .argument('[id...]', 'numbers from the list', (text, before: number[] = []) => [...before, number(text)])
     .option('--all', 'everything that was not replayed yet')
@@ -62,10 +63,10 @@ Examples:
       const { decode } = hooks
       const replayOptions = { retentionMs, dryRun: options.dryRun ?? false, ...(decode && { decode }), ...(options.after !== undefined && { after: options.after }) }
       const tell = (more: NonNullable<AuditEvent['detail']>): AuditEvent => quarantineEvent(command, 'replayed', { ...selectionDetail(selection), dryRun: replayOptions.dryRun, ...more })
-      process.exitCode = await withAudited(command, async (database, audit) => {
+      process.exitCode = await withAudited(command, (database, audit) => withDataKeys(command, database, async (keys) => {
         await audit.recordNow(tell({ phase: 'begun' }))
-        return run(database, selection, replayOptions, { write, json: options.json ?? false, ended: (how, numbers) => recordEnd(audit, tell({ phase: how, ...numbers }), how) })
-      })
+        return run(database, selection, { ...replayOptions, keys }, { write, json: options.json ?? false, ended: (how, numbers) => recordEnd(audit, tell({ phase: how, ...numbers }), how) })
+      }))
     })
 }
 

@@ -1,5 +1,6 @@
 // What the quarantine commands print for a person. Pure.
 import { type QuarantineEntry, type ReasonCount } from '../ingest/quarantine.ts'
+import { unopenedMeanings } from '../ingest/quarantine-open.ts'
 import { quarantineReasons } from '../schemas/reasons.ts'
 import { diagnostic, hexText } from './cbor-text.ts'
 import { table, timeText } from './text.ts'
@@ -7,7 +8,7 @@ import { count } from './view/format.ts'
 
 /** One line of what a reason means. */
 export function meaningOf (reason: string): string {
-  return (quarantineReasons as Readonly<Record<string, string>>)[reason] ?? 'a reason of another version'
+  return (quarantineReasons as Readonly<Record<string, string>>)[reason] ?? unopenedMeanings[reason] ?? 'a reason of another version'
 }
 
 /** `more`: the page is full, so there may be another. */

@@ -6,6 +6,7 @@ import { audited } from './audited.ts'
 import { diagnostic } from './cbor-text.ts'
 import { addAuditedOptions, withAudited } from './open-audit.ts'
 import { filterDetail, quarantineEvent } from './quarantine-audit.ts'
+import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './quarantine-filter.ts'
 import { type ReplayHooks, replayCommand } from './quarantine-replay.ts'
 import { listText, meaningOf, reasonsText, showText } from './quarantine-text.ts'
@@ -52,11 +53,12 @@ function reasons (print: Print): Command {
 }
 
 function show (print: Print): Command {
-  return subcommand('show', 'One message with its bytes. They may hold a patient\'s values.')
+  return addKeyOptions(subcommand('show', 'One message with its bytes. They may hold a patient\'s values.'))
     .argument('<id>', 'number from the list', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .action(async (id: number, options: { readonly json?: true }, command: Command) => {
       // nothing is shown unless the trail has taken that it is
-      const entry = await withAudited(command, (database, audit) => audited(audit, quarantineEvent(command, 'viewed', {}, id), () => showQuarantine(database, id), ({ publisher, reason }) => ({ publisher, reason })))
+      const entry = await withAudited(command, (database, audit) => withDataKeys(command, database, (keys) =>
+        audited(audit, quarantineEvent(command, 'viewed', {}, id), () => showQuarantine(database, keys, id), ({ publisher, reason }) => ({ publisher, reason }))))
       const { payload, reason } = entry
       print(options, { ...entry, meaning: meaningOf(reason), payload: payload.toString('hex'), diagnostic: diagnostic(payload) }, showText(entry))
     })

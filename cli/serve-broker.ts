@@ -14,6 +14,7 @@ import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { serveAdmin } from './serve-admin.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, registrySettings, tlsFilesOf } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -41,6 +42,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   await untilClockIsRight({ caFile: paths.ca, health, log: observability.log, signal: lifecycle.stopping })
   const tls = tlsFilesOf(paths, options.certsPassphraseFile)
   await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
+  warnOfPlainConnections(options, { health, log: observability.log })
   const database = openOne(options.databaseUrl, 'pulsegate broker', 'pulsegate_broker', options, context)
   const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, role: 'pulsegate_broker', directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
   const registry = createRegistry(database, registrySettings(options, audit), observability)

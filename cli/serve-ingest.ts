@@ -2,6 +2,7 @@
 // that is away, at the start as well as later; what it has not stored stays in Redis.
 import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
+import { type KeySettings } from '../ingest/keys/key-ring.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { startWorker, type Worker } from '../ingest/worker.ts'
@@ -10,6 +11,8 @@ import { PulsegateError } from '../runtime/errors.ts'
 import { retry } from '../runtime/retry.ts'
 import { openProcessAudit } from './audit-process.ts'
 import { databaseCheck, type DatabaseSettings, openOne, openRedis, type RedisConfig, retentionDays } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
+import { openMasterKey, serveKeys } from './serve-keys.ts'
 import { type ServerContext } from './server-process.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
@@ -20,12 +23,15 @@ export interface IngestProcessOptions extends DatabaseSettings {
   /** Folder of the audit trail's key and signed heads. */
   readonly auditDir: string
   readonly retentionMs: number
+  readonly keys: KeySettings
   readonly batch: { readonly maxMessages: number, readonly maxAgeMs: number }
 }
 
 export async function serveIngest (options: IngestProcessOptions, context: ServerContext): Promise<Worker> {
   const { lifecycle, observability, health } = context
   const { log, meter } = observability
+  const keys = openMasterKey(options.keys, { make: false, log })
+  warnOfPlainConnections(options, { health, log })
   const { edition, applied } = await migrateWhenThere(options.databaseUrl, context)
   log.info({ edition, applied }, 'database ready')
   const audit = await openProcessAudit({ part: 'ingest', databaseUrl: options.databaseUrl, role: 'pulsegate_ingest', directory: options.auditDir, configuration: options, applied }, context)
@@ -36,9 +42,10 @@ export async function serveIngest (options: IngestProcessOptions, context: Serve
   lifecycle.onClose('heartbeat', () => heartbeat.close())
   lifecycle.onClose('clock watch', startClockWatch({ observability, audit }))
 
-  const queue = await openRedis(options.redisUrl, options.redis, 'read', options.batch, context)
   const database = openOne(options.databaseUrl, 'pulsegate ingest', 'pulsegate_ingest', options, context)
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability, audit })
+  const dataKeys = await serveKeys({ keys, database, audit, health, lifecycle, log })
+  const queue = await openRedis(options.redisUrl, options.redis, 'read', options.batch, context)
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, keys: dataKeys, observability, audit })
   lifecycle.onClose('breaker metric', observeBreaker(meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   watchRegistryFor({ databaseUrl: options.databaseUrl, worker, lifecycle, observability })

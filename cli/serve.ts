@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
+import { type EstServer } from '../certs/est/server.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
 import { type AdminServer } from '../admin/server.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
@@ -14,6 +15,8 @@ import { type Database } from '../ingest/database.ts'
 import { startEmbedded } from '../ingest/embedded/embedded.ts'
 import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
+import { type DataKeys } from '../ingest/keys/data-keys.ts'
+import { type KeySettings } from '../ingest/keys/key-ring.ts'
 import { startMaintenance } from '../ingest/maintenance.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { createRegistry, type DeviceRegistry } from '../ingest/registry.ts'
@@ -28,14 +31,15 @@ import { type HealthServer, startHealthServer } from '../runtime/health-server.t
 import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { observeBreaker } from '../runtime/breaker-metrics.ts'
-import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
+import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { serveAdmin } from './serve-admin.ts'
-import { type EstServer } from '../certs/est/server.ts'
-import { serveEst, type ServeEstOptions } from './serve-est.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, registrySettings, retentionDays, tlsFilesOf } from './parts.ts'
+import { warnOfPlainConnections } from './plain-connections.ts'
+import { serveAdmin } from './serve-admin.ts'
+import { serveEst, type ServeEstOptions } from './serve-est.ts'
+import { openMasterKey, serveKeys } from './serve-keys.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -50,6 +54,8 @@ export interface ServeOptions {
   readonly databaseUrl?: string
   /** Folder of the PostgreSQL programs for the embedded database; default: those that npm installed. */
   readonly pgBin?: string
+  /** Default: the file `<data>/keys/master.key`, made at the first start. */
+  readonly keys?: Partial<KeySettings>
   readonly mqtt: { readonly host: string, readonly port: number }
   /** Names and addresses the server certificate is made for. */
   readonly serverNames: readonly string[]
@@ -105,6 +111,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const health = new Health()
   const certs = options.certs ?? join(options.data, 'certs')
   await untilClockIsRight({ caFile: authorityPaths(certs).ca, health, log, signal: lifecycle.stopping })
+  const keys = openMasterKey({ masterKey: join(options.data, 'keys', 'master.key'), ...options.keys }, { make: true, log })
   const { databaseUrl, embedded } = await findDatabase(options, context)
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
@@ -121,7 +128,10 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const authority = await ensureDevelopmentAuthority(certs, options.serverNames, options.certsPassphraseFile === undefined ? {} : { passphrase: await readPassphrase(options.certsPassphraseFile) })
   if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
 
-  const path = await openPath(options, context, { database: open('pulsegate ingest', 'pulsegate_ingest'), registry, authority, health, audit })
+  warnOfPlainConnections({ databaseUrl, ...(options.redis && { redisUrl: options.redis.url }) }, { health, log })
+  const ingest = open('pulsegate ingest', 'pulsegate_ingest')
+  const dataKeys = await serveKeys({ keys, database: ingest, audit, health, lifecycle, log })
+  const path = await openPath(options, context, { database: ingest, registry, authority, health, audit, keys: dataKeys })
   lifecycle.onClose('certificate upkeep', keepCertificates({
     paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
   }))
@@ -163,10 +173,10 @@ async function findDatabase ({ databaseUrl, data, pgBin }: ServeOptions, { lifec
 async function openPath (
   options: ServeOptions,
   { lifecycle, observability }: ServeContext,
-  { database, registry, authority: { paths }, health, audit }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health, audit: AuditTrail }
+  { database, registry, authority: { paths }, health, audit, keys }: { database: Database, registry: DeviceRegistry, authority: DevelopmentAuthority, health: Health, audit: AuditTrail, keys: DataKeys }
 ): Promise<Pick<Service, 'worker' | 'broker' | 'untilHandled'>> {
   const { queue, peers } = await openQueue(options, health, { lifecycle, observability })
-  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, observability, audit })
+  const worker = startWorker({ queue, database, settings: { retentionMs: options.retentionMs }, keys, observability, audit })
   lifecycle.onClose('breaker metric', observeBreaker(observability.meter, 'database', () => worker.status().breaker))
   lifecycle.onClose('worker', (hard) => worker.close(hard))
   // the worker ends with its queue, also when the broker never came up

@@ -3,12 +3,13 @@ import { type Command } from 'commander'
 import { type Config, type SettingName } from '../runtime/settings.ts'
 import { above0, duration, wholeNumber } from './arguments.ts'
 import { limitSettings, limitsOf } from './broker-limits.ts'
+import { keySettingNames, keySettingsOf } from './master-key.ts'
 import { addSettings } from './options.ts'
 import { redisSettings } from './parts.ts'
 import { type ServeOptions } from './serve.ts'
 import { adminOptions, adminSettings } from './serve-admin.ts'
 
-export const upSettings = ['data', 'certs', 'certsPassphraseFile', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort',
+export const upSettings = [...keySettingNames, 'certs', 'certsPassphraseFile', 'auditDir', 'databaseUrl', 'pgBin', ...redisSettings, 'failPoints', 'mqttHost', 'mqttPort',
   'serverNames', 'healthHost', 'healthPort', ...adminSettings, 'estHost', 'estPort', 'deviceLifeMs', 'enrolment', 'registrationsPerMinute',
   'retentionMs', 'graceMs', 'statementTimeoutMs', 'poolSize', 'batchMessages', 'batchAgeMs', ...limitSettings,
   'logLevel', 'otlpEndpoint'] as const satisfies SettingName[]
@@ -48,6 +49,7 @@ export function serveOptions (config: UpConfig, { est }: Pick<UpFlags, 'est'>): 
   const local = ['localhost', '127.0.0.1', '::1']
   return {
     data: config.data,
+    keys: keySettingsOf(config),
     ...(config.certs !== undefined && { certs: config.certs }),
     ...(config.auditDir !== undefined && { auditDir: config.auditDir }),
     certsPassphraseFile: config.certsPassphraseFile,

@@ -1,10 +1,11 @@
 // The one door to PostgreSQL. Takes a URL from configuration, gives a pool in which every wait has an end: connecting,
-// a statement, a lock, an idle transaction, a dead network. Promises that a transaction that resolves has committed (the
+// a statement, a lock, an idle transaction, a dead network. Addresses that are not on this machine get verified TLS (database-tls.ts). Promises that a transaction that resolves has committed (the
 // COMMIT's own tag is checked), and that a client which saw any error never goes back to the pool.
 import pg from 'pg'
 import { onAbort, orAborted } from '../runtime/abort.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
+import { databaseAddress, databaseTls, explainTls } from './database-tls.ts'
 import { detectEdition, type Edition } from './edition.ts'
 
 /** The group roles of schemas/sql/grants.sql. */
@@ -49,7 +50,7 @@ const lockTimeoutMs = 10_000
 // We never leave a transaction idle on purpose; ten seconds is a stalled event loop, not work.
 const idleInTransactionTimeoutMs = 10_000
 
-/** Opens a pool; connects lazily, so it also succeeds while the database is down. */
+/** Opens a pool; connects lazily, so it also succeeds while the database is down. Errors: of startupOf; DATABASE_TLS_REFUSED at the first use. */
 export function openDatabase (url: string, options: DatabaseOptions = {}): Database {
   const { applicationName = 'pulsegate', poolSize = 4, statementTimeoutMs = 30_000, role, log } = options
   const pool = new pg.Pool({
@@ -72,15 +73,18 @@ export function openDatabase (url: string, options: DatabaseOptions = {}): Datab
   return new PooledDatabase(pool)
 }
 
-/** How to connect, and as whom. pg lets `options` of the URL replace ours; taken out of it they come first, and ours win. */
-export function startupOf (url: string, role?: DatabaseRole): { connectionString: string, options: string } {
+/**
+ * How to connect, and as whom. pg lets `options` of the URL replace ours; taken out of it they come first, and ours win.
+ * Errors: CONFIG_INVALID, TLS_FILE_UNREADABLE, SECRET_FILE_EXPOSED.
+ */
+export function startupOf (url: string, role?: DatabaseRole): { connectionString: string, options: string, ssl: ReturnType<typeof databaseTls> } {
   const ours = `-c TimeZone=UTC -c DateStyle=ISO${role === undefined ? '' : ` -c role=${role}`}`
-  if (!URL.canParse(url)) return { connectionString: url, options: ours }
-  const parsed = new URL(url)
+  const address = databaseAddress(url)
+  const ssl = databaseTls(address)
+  const parsed = new URL(address.connectionString)
   const theirs = parsed.searchParams.get('options')
-  if (theirs === null) return { connectionString: url, options: ours }
   parsed.searchParams.delete('options')
-  return { connectionString: parsed.href, options: `${theirs} ${ours}` }
+  return { connectionString: parsed.href, options: theirs === null ? ours : `${theirs} ${ours}`, ssl }
 }
 
 function sqlState (error: unknown): string | undefined {
@@ -104,7 +108,7 @@ class PooledDatabase implements Database {
   }
 
   async withClient<T> (fn: (client: Client) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect()
+    const client = await this.#pool.connect().catch((error: unknown) => { throw explainTls(error) })
     let failure: unknown
     try {
       return await fn(client)

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Logger } from '../runtime/observability.ts'
+import { startupOf } from './database.ts'
+import { explainTls } from './database-tls.ts'
 import { detectEdition, type Edition, type Storage } from './edition.ts'
 import { type Applied, type Migration, planMigrations, readMigrations, sqlDirectory, textFor } from './migrations.ts'
 import { copyMetrics } from './metrics.ts'
@@ -32,14 +34,16 @@ const lockKey = 7_040_001
 const lockPollMs = 200
 
 /**
- * Errors: DATABASE_UNREACHABLE, DATABASE_UNSUITABLE (version, encoding, missing extension), MIGRATION_BUSY (another process
+ * Errors: DATABASE_UNREACHABLE, DATABASE_TLS_REFUSED, DATABASE_UNSUITABLE (version, encoding, missing extension), MIGRATION_BUSY (another process
  * held the lock until the deadline), MIGRATION_CHANGED, MIGRATION_FAILED (names the file and the SQLSTATE).
  */
 export async function migrate (url: string, options: MigrateOptions = {}): Promise<MigrateResult> {
   const { log, deadlineMs = 300_000, directory = sqlDirectory() } = options
   const until = Date.now() + deadlineMs
+  const { connectionString, ssl } = startupOf(url)
   const client = new pg.Client({
-    connectionString: url,
+    connectionString,
+    ssl,
     application_name: 'pulsegate migrate',
     connectionTimeoutMillis: Math.min(deadlineMs, 10_000),
     statement_timeout: deadlineMs,
@@ -55,6 +59,8 @@ export async function migrate (url: string, options: MigrateOptions = {}): Promi
     await client.connect()
   } catch (error) {
     await client.end().catch(() => {})
+    const explained = explainTls(error)
+    if (explained instanceof PulsegateError) throw explained
     throw new PulsegateError('DATABASE_UNREACHABLE', `cannot connect to the database: ${(error as Error).message}`, { cause: error })
   }
   try {

@@ -1,9 +1,11 @@
-// A replay's pages: read in the order of their numbers, bounded in rows and in bytes, and marked with what became of them.
+// A replay's pages: read in the order of their numbers, bounded in rows and in bytes, opened, and marked with what became of them.
 // Marking is apart from storing: a process killed in between leaves rows unmarked that are stored, and the next replay finds
 // their receipts. A row is never marked before its receipt is there.
 import { type UplinkKind } from '../queue/queue.ts'
 import { type Client, type Database } from './database.ts'
+import { type DataKeys } from './keys/data-keys.ts'
 import { conditionOfSelection, type Selection } from './quarantine-filter.ts'
+import { openFaults, openRow, type SealedColumns } from './quarantine-open.ts'
 
 /** A message as quarantine holds it. */
 export interface Held {
@@ -33,18 +35,36 @@ export interface Verdict {
   readonly refused: boolean
 }
 
+/** A page: the messages that could be opened, and a verdict on those that could not. */
+export interface Page { readonly held: readonly Held[], readonly unopened: readonly Verdict[] }
+
+export type Row = SealedColumns & { id: string, kind: UplinkKind, received_at: Date }
+
 /** The next messages of `selection` after number `after`, up to number `upTo`. Empty: that was all. */
-export async function readPage (database: Database, selection: Selection, { after, upTo, bounds }: { after: number, upTo: number, bounds: PageBounds }): Promise<Held[]> {
+export async function readPage (database: Database, selection: Selection, { after, upTo, bounds }: { after: number, upTo: number, bounds: PageBounds }): Promise<Row[]> {
   const condition = conditionOfSelection(selection, { after, upTo })
   const { text } = condition
-  const { rows } = await database.query<{ id: string, publisher: string, kind: UplinkKind, received_at: Date, payload: Buffer }>(`
-    SELECT id, publisher, kind, received_at, payload FROM (
+  const columns = 'id, received_at, publisher, source, boot, seq, kind, reason, payload, digest, key'
+  const { rows } = await database.query<Row>(`
+    SELECT ${columns} FROM (
       SELECT *, sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS bytes_before FROM (
-        SELECT id, publisher, kind, received_at, payload FROM quarantine WHERE ${text} ORDER BY id LIMIT ${condition.parameter(bounds.rows)}
+        SELECT ${columns} FROM quarantine WHERE ${text} ORDER BY id LIMIT ${condition.parameter(bounds.rows)}
       ) AS next
     ) AS page WHERE bytes_before < ${condition.parameter(bounds.bytes)} ORDER BY id`, condition.values)
-  return rows.map(({ id, publisher, kind, received_at: receivedAt, payload }) =>
-    ({ id: Number(id), publisher, kind, receivedAtMs: receivedAt.getTime(), payload }))
+  return rows
+}
+
+/** Errors: see openRow. */
+export async function openPage (keys: DataKeys, rows: readonly Row[]): Promise<Page> {
+  const held: Held[] = []
+  const unopened: Verdict[] = []
+  for (const row of rows) {
+    const id = Number(row.id)
+    const opened = await openRow(keys, row)
+    if ('payload' in opened) held.push({ id, publisher: row.publisher, kind: row.kind, receivedAtMs: row.received_at.getTime(), payload: opened.payload })
+    else unopened.push({ id, outcome: 'quarantined', reason: openFaults[opened.fault.code] ?? 'damaged', source: null, boot: null, seq: null, refused: false })
+  }
+  return { held, unopened }
 }
 
 /** Writes the verdicts to their rows. What was stored once stays marked so. */

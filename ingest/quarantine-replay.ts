@@ -4,17 +4,21 @@
 import { PulsegateError } from '../runtime/errors.ts'
 import { retry } from '../runtime/retry.ts'
 import { type Database } from './database.ts'
+import { type DataKeys } from './keys/data-keys.ts'
 import { Lookup } from './lookup.ts'
 import { type PrepareContext } from './prepare.ts'
 import { DryLookup } from './quarantine-dry-lookup.ts'
 import { conditionOfSelection, type Selection } from './quarantine-filter.ts'
 import { type PageTools, replayPage } from './quarantine-outcome.ts'
-import { markPage, type PageBounds, readPage, type Verdict } from './quarantine-page.ts'
+import { markPage, openPage, type PageBounds, readPage, type Verdict } from './quarantine-page.ts'
+import { sealPlainOf } from './quarantine-seal-plain.ts'
 import { RecentReceipts } from './recent.ts'
 import { classify, describeFault, sqlStateOf } from './sqlstate.ts'
 import { Writer } from './writer.ts'
 
 export interface ReplayOptions {
+  /** What opens the payloads, and seals what the database refuses. */
+  readonly keys: DataKeys
   /** How long readings are kept, ms. */
   readonly retentionMs: number
   /** In place of the program's own decoder. */
@@ -53,7 +57,7 @@ const patienceMs = 30_000
 
 /** Errors: QUARANTINE_UNKNOWN for a number that is not there; those of the database once its patience is over. */
 export async function openReplay (database: Database, selection: Selection, options: ReplayOptions): Promise<Replay> {
-  const { retentionMs, decode, dryRun = false, bounds = defaultBounds } = options
+  const { keys, retentionMs, decode, dryRun = false, bounds = defaultBounds } = options
   if ('ids' in selection) await refuseUnknown(database, selection.ids)
   const { rows: [newest] } = await database.query<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM quarantine')
   const upTo = Number(newest?.id)
@@ -67,15 +71,18 @@ export async function openReplay (database: Database, selection: Selection, opti
     patiently,
     seen: new RecentReceipts(),
     lookup: dryRun ? new DryLookup(database) : new Lookup(database),
-    writer: dryRun ? null : new Writer(database)
+    writer: dryRun ? null : new Writer(database, keys)
   }
   return {
     total,
     async next () {
-      const held = await patiently(() => readPage(database, selection, { after, upTo, bounds }))
-      const lastId = held.at(-1)?.id
-      if (lastId === undefined) return null
-      const verdicts = await replayPage(held, tools)
+      const rows = await patiently(() => readPage(database, selection, { after, upTo, bounds }))
+      const lastId = Number(rows.at(-1)?.id ?? 0)
+      if (lastId === 0) return null
+      const { held, unopened } = await patiently(() => openPage(keys, rows))
+      // rows from before sealing get their keyed digest now: by it, a row that the database refuses finds its older one
+      if (!dryRun) await patiently(() => sealPlainOf(database, keys, rows.filter(({ key }) => key === null).map(({ id }) => Number(id))))
+      const verdicts = [...held.length === 0 ? [] : await replayPage(held, tools), ...unopened].sort((a, b) => a.id - b.id)
       if (!dryRun) await patiently(() => markPage(database, verdicts))
       after = lastId
       return { results: verdicts.map(({ id, outcome, reason }) => ({ id, outcome, reason })), lastId }

@@ -1,9 +1,11 @@
-// Looking into quarantine: list, count, show. Runs as the owner. Payloads are read only by `showQuarantine`, one at a time:
+// Looking into quarantine: list, count, show. Runs as the owner. Payloads are opened only by `showQuarantine`, one at a time:
 // they may hold a patient's values. What puts messages back on their way is quarantine-replay.ts.
 import { type UplinkKind } from '../queue/queue.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Database } from './database.ts'
+import { type DataKeys } from './keys/data-keys.ts'
 import { conditionOf, type QuarantineFilter } from './quarantine-filter.ts'
+import { openRow, type SealedColumns } from './quarantine-open.ts'
 
 export interface QuarantineEntry {
   readonly id: number
@@ -16,7 +18,7 @@ export interface QuarantineEntry {
   readonly kind: UplinkKind
   readonly reason: string
   readonly detail: string
-  /** Payload length. */
+  /** Length of what was sent. */
   readonly bytes: number
   readonly times: number
   readonly replayedAt: Date | null
@@ -53,7 +55,7 @@ interface Row {
 }
 
 const columns = `id, received_at, last_received_at, publisher, source, boot, seq, kind, reason, detail,
-  octet_length(payload) AS bytes, times, replayed_at, replay_outcome`
+  coalesce(bytes, octet_length(payload)) AS bytes, times, replayed_at, replay_outcome`
 
 /** Newest first. */
 export async function listQuarantine (database: Database, options: ListOptions = {}): Promise<QuarantineEntry[]> {
@@ -74,11 +76,13 @@ export async function countQuarantine (database: Database, filter: QuarantineFil
   return rows.map(({ reason, messages }) => ({ reason, messages: Number(messages) }))
 }
 
-/** One entry with its bytes. Error QUARANTINE_UNKNOWN. */
-export async function showQuarantine (database: Database, id: number): Promise<QuarantineEntry & { readonly payload: Buffer }> {
-  const { rows: [row] } = await database.query<Row & { payload: Buffer }>(`SELECT ${columns}, payload FROM quarantine WHERE id = $1`, [id])
+/** One entry with its bytes. Errors: QUARANTINE_UNKNOWN, and of DataKeys.toOpen: KEY_DESTROYED, KEY_UNAVAILABLE, SEALED_DATA_DAMAGED … */
+export async function showQuarantine (database: Database, keys: DataKeys, id: number): Promise<QuarantineEntry & { readonly payload: Buffer }> {
+  const { rows: [row] } = await database.query<Row & SealedColumns>(`SELECT ${columns}, payload, digest, key FROM quarantine WHERE id = $1`, [id])
   if (row === undefined) throw new PulsegateError('QUARANTINE_UNKNOWN', `nothing in quarantine has the number ${id}`)
-  return { ...entryOf(row), payload: row.payload }
+  const opened = await openRow(keys, row)
+  if ('fault' in opened) throw opened.fault
+  return { ...entryOf(row), payload: opened.payload }
 }
 
 function entryOf (row: Row): QuarantineEntry {

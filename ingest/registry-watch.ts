@@ -8,6 +8,7 @@ import { type Observability } from '../runtime/observability.ts'
 import { backoffMs, sleep } from '../runtime/retry.ts'
 import { deviceStates, isDeviceId, type DeviceState } from '../schemas/device.ts'
 import { startupOf } from './database.ts'
+import { explainTls } from './database-tls.ts'
 import { describeFault } from './sqlstate.ts'
 
 export interface RegistryWatchOptions {
@@ -72,13 +73,14 @@ class Watch implements RegistryWatch {
   async #again (): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      const client = this.#client()
+      let client: pg.Client | null = null
       try {
+        client = this.#client()
         await this.#listen(client)
       } catch (error) {
-        if (!signal.aborted) this.#away(error)
+        if (!signal.aborted) this.#away(explainTls(error))
       } finally {
-        await end(client)
+        if (client !== null) await end(client)
       }
       await sleep(20 + backoffMs({ ...reconnect, attempt: this.#failures }), signal).catch(() => {})
     }

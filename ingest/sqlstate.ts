@@ -56,5 +56,7 @@ export function describeFault (error: unknown): string {
   const state = sqlStateOf(error)
   if (state !== undefined) return `database: SQLSTATE ${state}`
   const { code, name, message } = error as Error & { code?: string }
+  // ours: the wrong part would be looked at
+  if (code?.startsWith('KEY_') === true) return `keys: ${code}`
   return `database: ${code ?? (name === 'Error' ? message : name)}`
 }

@@ -9,6 +9,7 @@ import { newProgress, type PreparedBatch } from './batch.ts'
 import { Columns } from './columns.ts'
 import { IngestCounters, type Totals } from './counters.ts'
 import { type Database } from './database.ts'
+import { type DataKeys } from './keys/data-keys.ts'
 import { LastSeen } from './last-seen.ts'
 import { Lookup, type RegistryChange } from './lookup.ts'
 import { Persist } from './persist.ts'
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   readonly queue: QueueReader
   readonly database: Database
   readonly settings: WorkerSettings
+  /** What seals messages that go to quarantine. */
+  readonly keys: DataKeys
   readonly observability: Observability
   /** Told of security events; default: nobody. */
   readonly audit?: AuditTrail
@@ -91,7 +94,7 @@ class IngestWorker implements Worker {
 
   constructor (options: WorkerOptions) {
     this.#options = options
-    this.#writer = new Writer(options.database)
+    this.#writer = new Writer(options.database, options.keys)
     this.#lookup = new Lookup(options.database)
     this.#lastSeen = new LastSeen(options.database)
     this.#counters = new IngestCounters(options.observability)

@@ -5,6 +5,7 @@
 // Fast path: everything by COPY BINARY in one round trip. A receipt that is there already makes it fail with 23505;
 // then the conflict path asks for each receipt whether it is new. Resends come in storms, so it is kept for a while.
 import { type ClientBase } from 'pg'
+import { PulsegateError } from '../runtime/errors.ts'
 import { failPoints } from '../runtime/fail-points.ts'
 import { BinaryBuffer } from './binary.ts'
 import { newProgress, outcome, type PreparedBatch, type Progress, type QuarantineRow } from './batch.ts'
@@ -16,9 +17,12 @@ import {
 } from './encode-rows.ts'
 import { receiptOrder } from './order.ts'
 import { Partitions } from './partitions.ts'
+import { type DataKeys } from './keys/data-keys.ts'
+import { sealRows, type SealedRow } from './quarantine-prepare.ts'
 import { writeQuarantine } from './quarantine-rows.ts'
 import { insertReceipts, receiptParameters } from './receipt-arrays.ts'
 import { RecentReceipts } from './recent.ts'
+import { refusedRow } from './refused-row.ts'
 import { sift } from './sift.ts'
 import { touchedDays } from './touched.ts'
 import { classify, isMissingPartition, sqlStateOf } from './sqlstate.ts'
@@ -27,11 +31,16 @@ import { classify, isMissingPartition, sqlStateOf } from './sqlstate.ts'
 // come for a second or so, and this many batches are about that.
 const conflictBatches = 16
 
+/** Rows for quarantine that go along with a transaction, and sealed as the table takes them. */
+interface Extra { readonly rows: readonly QuarantineRow[], readonly sealed: readonly SealedRow[] }
+const nothingExtra: Extra = { rows: [], sealed: [] }
+
 /** What a transaction added, counted into the progress once it has committed. */
 interface Added { samples: number, waves: number }
 
 export class Writer {
   readonly #database: Database
+  readonly #keys: DataKeys
   readonly #partitions: Partitions
   readonly #recent = new RecentReceipts()
   readonly #receipts = new BinaryBuffer()
@@ -39,34 +48,55 @@ export class Writer {
   readonly #waves = new BinaryBuffer()
   readonly #mark = new BinaryBuffer()
   #conflictBatchesLeft = 0
+  #keyFault: PulsegateError | null = null
 
-  constructor (database: Database) {
+  constructor (database: Database, keys: DataKeys) {
     this.#database = database
+    this.#keys = keys
     this.#partitions = new Partitions(database)
   }
 
-  /** One batch at a time. Errors are the database's, of the classes `transient` and `stop`; `data` errors end in quarantine. */
+  /**
+   * One batch at a time. Errors are the database's, of the classes `transient` and `stop` (`data` errors end in quarantine), and those of
+   * sealing (KEY_UNAVAILABLE …): then what needs no key is stored all the same.
+   */
   async write (batch: PreparedBatch, progress: Progress = newProgress(batch)): Promise<Progress> {
-    let extra = progress.quarantined.length === 0 ? batch.quarantined : []
+    this.#keyFault = null
+    const written = new Set(progress.quarantined)
+    let extra = await this.#sealed(batch.quarantined.filter((row) => !written.has(row)))
     for (const mask of sift(batch, progress, this.#recent)) {
       await this.#store(batch, mask, extra, progress)
-      extra = []
+      extra = nothingExtra
     }
+    const fault = this.#keyFault as PulsegateError | null // set meanwhile, by #sealed
+    if (fault !== null) throw fault
     return progress
   }
 
-  async #store (batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[], progress: Progress): Promise<void> {
+  /** Nothing when there is no key for them at present: `write` says so in the end. */
+  async #sealed (rows: readonly QuarantineRow[]): Promise<Extra> {
+    try {
+      return { rows, sealed: await sealRows(this.#database, this.#keys, rows) }
+    } catch (error) {
+      if (!(error instanceof PulsegateError)) throw error
+      this.#keyFault = error
+      return nothingExtra
+    }
+  }
+
+  async #store (batch: PreparedBatch, mask: Mask, extra: Extra, progress: Progress): Promise<void> {
     const messages = indexesOf(mask)
-    if (messages.length === 0 && extra.length === 0) return
+    if (messages.length === 0 && extra.rows.length === 0) return
     try {
       await this.#partitions.ensure(touchedDays(batch.columns, mask))
       const added = await this.#database.withClient((client) => this.#transaction(client, batch, mask, extra, progress))
       progress.samples += added.samples
       progress.waves += added.waves
-      progress.quarantined.push(...extra)
+      progress.quarantined.push(...extra.rows)
       this.#remember(batch, messages)
     } catch (error) {
       if (isMissingPartition(error)) this.#partitions.forget()
+      if (isDestroyed(error)) this.#keys.forget(extra.sealed.map(({ key }) => key))
       // without messages there is no culprit to look for
       if (classify(error) !== 'data' || messages.length === 0) throw error
       await this.#bisect(batch, messages, extra, progress, error)
@@ -74,22 +104,22 @@ export class Writer {
   }
 
   /** The database refused something in here as data: halves, until the culprit is alone and goes to quarantine. */
-  async #bisect (batch: PreparedBatch, messages: readonly number[], extra: readonly QuarantineRow[], progress: Progress, error: unknown): Promise<void> {
+  async #bisect (batch: PreparedBatch, messages: readonly number[], extra: Extra, progress: Progress, error: unknown): Promise<void> {
     const nothing = new Uint8Array(batch.columns.messages)
     const [only] = messages
     if (messages.length === 1 && only !== undefined) {
-      const refused = refusedRow(batch, only, error)
-      await this.#store(batch, nothing, [...extra, refused], progress)
-      progress.outcomes[only] = outcome.quarantined
+      const refused = await this.#sealed([refusedRow(batch, only, error)])
+      await this.#store(batch, nothing, { rows: [...extra.rows, ...refused.rows], sealed: [...extra.sealed, ...refused.sealed] }, progress)
+      if (refused.rows.length > 0) progress.outcomes[only] = outcome.quarantined
       return
     }
     await this.#store(batch, nothing, extra, progress)
     const middle = messages.length >> 1
-    await this.#store(batch, maskOf(nothing.length, messages.slice(0, middle)), [], progress)
-    await this.#store(batch, maskOf(nothing.length, messages.slice(middle)), [], progress)
+    await this.#store(batch, maskOf(nothing.length, messages.slice(0, middle)), nothingExtra, progress)
+    await this.#store(batch, maskOf(nothing.length, messages.slice(middle)), nothingExtra, progress)
   }
 
-  async #transaction (client: Client, batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[], progress: Progress): Promise<Added> {
+  async #transaction (client: Client, batch: PreparedBatch, mask: Mask, extra: Extra, progress: Progress): Promise<Added> {
     if (this.#conflictBatchesLeft === 0) {
       try {
         const added = await this.#byCopy(client, batch, mask, extra)
@@ -106,22 +136,22 @@ export class Writer {
     return this.#byAsking(client, batch, mask, extra, progress)
   }
 
-  async #byCopy (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[]): Promise<Added> {
+  async #byCopy (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: Extra): Promise<Added> {
     const order = receiptOrder(batch.columns, mask)
     this.#receipts.clear()
     encodeReceipts(batch.columns, order, this.#receipts)
-    const begun = extra.length > 0 || batch.births.length > 0
+    const begun = extra.sealed.length > 0 || batch.births.length > 0
     if (begun) {
       await client.query('BEGIN')
       await writeBirths(client, batch.births, mask)
-      await writeQuarantine(client, extra)
+      await writeQuarantine(client, extra.sealed)
     }
     const statements: Statement[] = begun ? [] : [{ text: 'BEGIN' }]
     if (order.length > 0) statements.push({ text: copyReceipts, data: [this.#receipts.bytes] })
     return this.#finish(client, batch, mask, statements)
   }
 
-  async #byAsking (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: readonly QuarantineRow[], progress: Progress): Promise<Added> {
+  async #byAsking (client: ClientBase, batch: PreparedBatch, mask: Mask, extra: Extra, progress: Progress): Promise<Added> {
     await client.query('BEGIN')
     const order = receiptOrder(batch.columns, mask)
     this.#receipts.clear()
@@ -130,7 +160,7 @@ export class Writer {
     })
     const fresh = freshOnes(batch, order, rows)
     await writeBirths(client, batch.births, fresh)
-    await writeQuarantine(client, extra)
+    await writeQuarantine(client, extra.sealed)
     const added = await this.#finish(client, batch, fresh, [])
     setOutcomes(progress, mask, outcome.duplicate)
     setOutcomes(progress, fresh, outcome.stored)
@@ -188,25 +218,7 @@ function rowsOf ({ messages, sampleCount, waveCount }: PreparedBatch['columns'],
   return rows
 }
 
-function refusedRow ({ origins }: PreparedBatch, message: number, error: unknown): QuarantineRow {
-  const origin = origins[message]
-  if (origin === undefined) throw error
-  const { envelope, source, boot, seq } = origin
-  const { constraint, column } = error as { constraint?: string, column?: string }
-  // the server's own message may carry a value of the row; its code and names do not
-  const where = [column, constraint].filter((name) => name !== undefined).join(' ')
-  return {
-    publisher: envelope.publisher,
-    source,
-    boot,
-    seq,
-    kind: envelope.kind,
-    reason: 'data-error',
-    detail: `SQLSTATE ${sqlStateOf(error) ?? 'unknown'} ${where}`.trim(),
-    payload: envelope.payload,
-    receivedAtMs: envelope.receivedAtMs
-  }
-}
+function isDestroyed (error: unknown): boolean { return error instanceof PulsegateError && error.code === 'KEY_DESTROYED' }
 
 function setOutcomes (progress: Progress, mask: Mask, value: number): void {
   for (let i = 0; i < mask.length; i++) if (mask[i] === 1) progress.outcomes[i] = value

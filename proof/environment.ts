@@ -10,6 +10,8 @@ export interface Addresses {
 
 export interface Shared {
   readonly certs: string
+  /** File of the master key. */
+  readonly masterKey: string
   readonly partitions: number
   readonly leaseMs: number
   readonly allowWeakDurability: boolean
@@ -33,7 +35,7 @@ export function brokerEnvironment (addresses: Addresses & { readonly mqttPort: n
 }
 
 export function workerEnvironment (addresses: Addresses, shared: Shared): Record<string, string> {
-  return { ...common(addresses, shared), PULSEGATE_LEASE: `${shared.leaseMs}ms` }
+  return { ...common(addresses, shared), PULSEGATE_LEASE: `${shared.leaseMs}ms`, PULSEGATE_MASTER_KEY: shared.masterKey }
 }
 
 function common ({ redisUrl, databaseUrl, healthPort }: Addresses, { certs, partitions, allowWeakDurability }: Shared): Record<string, string> {

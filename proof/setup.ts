@@ -2,9 +2,10 @@
 // speaks, and the simulated devices in this process. Takes what a scenario wants to be different; gives handles to hurt and to ask;
 // promises that `close` leaves no process behind, also when starting failed half-way.
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type Database, openDatabase } from '../ingest/database.ts'
+import { ensureMasterKey } from '../ingest/keys/master-key-file.ts'
 import { migrate } from '../ingest/migrate.ts'
 import { Devices } from './devices.ts'
 import { brokerEnvironment, through, workerEnvironment } from './environment.ts'
@@ -155,7 +156,9 @@ interface Definition {
 
 async function defineProcesses ({ choices, options, directory, redis, postgres, certs, clock, link }: Definition): Promise<{ brokers: Program[], workers: Program[] }> {
   const { mains, log, leaseMs, partitions } = options
-  const shared = { certs, partitions, leaseMs, allowWeakDurability: choices.allowWeakDurability === true }
+  const masterKey = resolve(directory, 'keys', 'master.key')
+  ensureMasterKey(masterKey).keys.close()
+  const shared = { certs, masterKey, partitions, leaseMs, allowWeakDurability: choices.allowWeakDurability === true }
   const addressesOf = async (name: string) => ({
     redisUrl: through(redis.url, (await link(name, 'redis', redis.port)).port),
     databaseUrl: through(postgres.url, (await link(name, 'postgres', postgres.port)).port),

@@ -1,11 +1,14 @@
 // One checked, frozen configuration object per process. A value comes from its flag, else its environment variable, else
 // its default; texts become numbers, booleans and ms; then one JSON Schema checks the whole. Steps: find, convert, check, report.
 //
+// A secret may also stand in a file, which is better than a variable: DATABASE_URL_FILE for DATABASE_URL. Its mode is checked.
+//
 // Promise: all faults are reported at once, each naming flag, variable and what is allowed; no secret value is echoed;
 // nothing else in the program reads process.env.
 import { Ajv, type ErrorObject } from 'ajv'
 import { formatDuration, tryParseDurationMs } from './duration.ts'
 import { PulsegateError } from './errors.ts'
+import { readPrivateFile } from './secret-file.ts'
 import { flagOf, settings, variableOf, type Setting } from './settings.ts'
 
 export interface ConfigSources {
@@ -22,7 +25,7 @@ export function loadConfig<T extends object> (schema: Readonly<Record<string, Se
   const faults = unknownVariables(schema, env)
   const values: Record<string, unknown> = {}
   for (const [name, setting] of Object.entries(schema)) {
-    const raw = find(name, setting, flags, env)
+    const raw = find(name, setting, flags, env, faults)
     if (raw === undefined) continue
     const value = convert(raw, setting)
     if (value === undefined) faults.push(faultOf(name, setting, raw))
@@ -38,12 +41,24 @@ export function loadConfig<T extends object> (schema: Readonly<Record<string, Se
   return Object.freeze(values) as Readonly<T>
 }
 
-function find (name: string, setting: Setting, flags: ConfigSources['flags'], env: ConfigSources['env']): unknown {
+function find (name: string, setting: Setting, flags: ConfigSources['flags'], env: ConfigSources['env'], faults: string[]): unknown {
   const flag = flags[name]
   if (flag !== undefined) return flag
-  const variable = env[variableOf(name, setting)]
+  const variable = variableOf(name, setting)
+  const value = env[variable]
+  const file = setting.secret === true ? env[`${variable}_FILE`] : undefined
   // `X=` in an env file means "not set" to most people who write it
-  return variable === undefined || variable === '' ? setting.default : variable
+  if (file === undefined || file === '') return value === undefined || value === '' ? setting.default : value
+  if (value !== undefined && value !== '') {
+    faults.push(`${variable} and ${variable}_FILE are both given; keep the file`)
+    return undefined
+  }
+  try {
+    return readPrivateFile(file).toString('utf8').trim()
+  } catch (error) {
+    faults.push(`${variable}_FILE: ${(error as Error).message}`)
+    return undefined
+  }
 }
 
 /** The typed value of what was given; undefined when it cannot be one of the setting's type. */
@@ -93,7 +108,10 @@ export function expectation (setting: Setting): string {
 
 function unknownVariables (schema: Readonly<Record<string, Setting>>, env: ConfigSources['env']): string[] {
   // one env file may serve several processes: every setting's variable is known to all of them
-  const known = [...Object.entries<Setting>(settings), ...Object.entries(schema)].map(([name, setting]) => variableOf(name, setting))
+  const known = [...Object.entries<Setting>(settings), ...Object.entries(schema)].flatMap(([name, setting]) => {
+    const variable = variableOf(name, setting)
+    return setting.secret === true ? [variable, `${variable}_FILE`] : [variable]
+  })
   return Object.keys(env).filter((name) => name.startsWith('PULSEGATE_') && !known.includes(name)).map((name) => {
     const near = closest(name, known)
     return `${name} is not a setting${near ? `; did you mean ${near}?` : ''}`

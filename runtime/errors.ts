@@ -6,11 +6,12 @@ import { certificateErrors } from './error-table-certificates.ts'
 import { registryErrors } from './error-table-registry.ts'
 import { generalErrors } from './error-table.ts'
 import { tenantErrors } from './error-table-tenants.ts'
+import { protectionErrors } from './error-table-protection.ts'
 import { safeText } from './log-safety.ts'
 
 export type { ErrorEntry } from './error-entry.ts'
 
-export const errorRegistry = { ...auditErrors, ...certificateErrors, ...generalErrors, ...registryErrors, ...tenantErrors } as const
+export const errorRegistry = { ...auditErrors, ...certificateErrors, ...generalErrors, ...protectionErrors, ...registryErrors, ...tenantErrors } as const
 
 export type ErrorCode = keyof typeof errorRegistry
 

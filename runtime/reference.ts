@@ -44,8 +44,10 @@ the settings it needs: \`pulsegate <command> --help\` lists them. Everything is 
 reported at once (exit code 78), and a \`PULSEGATE_*\` variable that is not listed here is a fault, because it is most likely
 a misspelt one.
 
-Durations are a number and a unit: \`250ms\`, \`20s\`, \`5m\`, \`1.5h\`, \`90d\`. URLs with passwords belong in environment variables:
-other users of a machine can read command lines.
+Durations are a number and a unit: \`250ms\`, \`20s\`, \`5m\`, \`1.5h\`, \`90d\`. URLs with passwords belong in files:
+other users of a machine can read command lines, and an environment is passed on to every child. For each setting that may hold a secret,
+<VARIABLE>_FILE names such a file: ${Object.entries<Setting>(settings).filter(([, { secret }]) => secret).map(([name, setting]) => `\`${variableOf(name, setting)}_FILE\``).join(', ')}. It must
+belong to the user of the process (or to root) and be readable by nobody else; a flag that holds a password is warned of.
 
 | flag, variable | default | expected | what it does |
 | --- | --- | --- | --- |

@@ -18,7 +18,7 @@ export interface Setting {
   readonly env?: string
   /** The flag when it is not the kebab-case of the name. */
   readonly flag?: string
-  /** The value never appears in a message. */
+  /** The value never appears in a message, and may come from the file that <VARIABLE>_FILE names. */
   readonly secret?: true
 }
 
@@ -50,6 +50,13 @@ export const settings = {
     expects: 'postgres://user:password@host:port/database',
     description: 'PostgreSQL 15 or later, best with TimescaleDB. Without it `up` starts its own.'
   },
+  databaseCa: {
+    type: 'string',
+    env: 'PGSSLROOTCERT',
+    description: 'CA of the database\'s certificate (PEM); without it those that Node trusts. A database that is not on this machine is spoken to over verified TLS.'
+  },
+  databaseCert: { type: 'string', env: 'PGSSLCERT', description: 'Client certificate for the database (PEM).' },
+  databaseKey: { type: 'string', env: 'PGSSLKEY', description: 'Its private key (PEM), private to this user.' },
   pgBin: {
     type: 'string',
     env: 'PG_BIN',
@@ -60,9 +67,13 @@ export const settings = {
     env: 'REDIS_URL',
     secret: true,
     pattern: '^rediss?://',
-    expects: 'redis://user:password@host:port',
+    expects: 'rediss://user:password@host:port',
     description: 'Redis between separate `broker` and `ingest` processes; `up` uses it too when it is given.'
   },
+  redisCa: { type: 'string', description: 'CA of the certificate of Redis (PEM), for rediss://; without it those that Node trusts.' },
+  redisCert: { type: 'string', description: 'Client certificate for Redis (PEM).' },
+  redisKey: { type: 'string', description: 'Its private key (PEM), private to this user.' },
+  allowPlainRedis: { type: 'boolean', default: false, description: 'Take redis:// without encryption to another machine: only where the network itself is encrypted.' },
   redisNamespace: {
     type: 'string',
     default: 'pulsegate',
@@ -147,6 +158,18 @@ export const settings = {
     default: 'report',
     description: 'A device that comes with an older certificate after a newer one was used: only reported as a clone, or refused as well.'
   },
+  masterKey: {
+    type: 'string',
+    pattern: '^(https://[^@]+|(?![a-z]+://).+)$',
+    expects: 'a path, or https://… of a key service',
+    description: 'File of the master key, or a key service, that protects quarantine and exports; default: keys/master.key in the data folder.'
+  },
+  oldMasterKeys: { type: 'string', expects: 'paths or https:// URLs separated by commas', description: 'Master keys that still open what they have wrapped, until `pulsegate keys rotate` has moved it.' },
+  keyServiceTokenFile: { type: 'string', description: 'File with the bearer token for the key service, private to this user.' },
+  keyServiceCa: { type: 'string', description: 'CA of the key service\'s certificate (PEM); without it those that Node trusts.' },
+  keyServiceCert: { type: 'string', description: 'Client certificate for the key service (PEM).' },
+  keyServiceKey: { type: 'string', description: 'Its private key (PEM), private to this user.' },
+  keyServiceTimeoutMs: { type: 'duration', flag: 'key-service-timeout', default: '5s', minimum: 100, description: 'Longest a call of the key service may take, with its retries.' },
   failPoints: { type: 'string', description: 'For `pulsegate proof` only: where this process shall die or freeze (runtime/fail-points.ts).' }
 } as const satisfies Record<string, Setting>
 

@@ -1,7 +1,10 @@
 // The measured process of `bench ingest`: our writer, one batch after the other, each sorted, written and committed.
 // `resent`: every message is stored already, and the writer is a new one that remembers nothing (as after a restart).
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openDatabase } from '../../ingest/database.ts'
+import { DataKeys } from '../../ingest/keys/data-keys.ts'
+import { localKeyService } from '../../ingest/keys/local-key.ts'
 import { Writer } from '../../ingest/writer.ts'
 import { columnsOf, preparedBatch, type BatchShape } from '../batches.ts'
 import { say } from './say.ts'
@@ -22,8 +25,10 @@ async function writeAll (writer: Writer, from: number, to: number): Promise<numb
   return stored
 }
 
-if (resent) await writeAll(new Writer(database), 0, all.length)
-const writer = new Writer(database)
+// nothing here goes to quarantine, so no key is ever made
+const keys = new DataKeys({ database, keys: localKeyService(randomBytes(32)) })
+if (resent) await writeAll(new Writer(database, keys), 0, all.length)
+const writer = new Writer(database, keys)
 await writeAll(writer, 0, warmBatches)
 say({ event: 'measuring' })
 await sleep(watchMs)

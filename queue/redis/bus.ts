@@ -8,6 +8,7 @@ import { backoffMs } from '../../runtime/retry.ts'
 import { maxSharedRevocations, type PeerListener, type Peers, type SessionMark } from '../peers.ts'
 import { type BusMessage, decodeBusMessage, encodeBusMessage, isSerial } from './bus-messages.ts'
 import { Telling } from './bus-telling.ts'
+import { redisStartup } from './redis-tls.ts'
 
 export interface BusOptions {
   /** redis:// or rediss:// */
@@ -107,7 +108,9 @@ class RedisBus implements Bus {
   }
 
   #connect (url: string, timeoutMs: number, connectionName: string): Redis {
-    return new Redis(url, {
+    const startup = redisStartup(url)
+    return new Redis(startup.url, {
+      ...startup.options,
       connectionName,
       protocol: 2,
       disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2

@@ -8,6 +8,8 @@
 import { Redis, ReplyError } from 'ioredis'
 import { type Logger } from '../../runtime/observability.ts'
 import { backoffMs } from '../../runtime/retry.ts'
+import { tlsFaultOf } from '../../runtime/tls-fault.ts'
+import { redisStartup } from './redis-tls.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -30,11 +32,15 @@ export class Connection {
   #everReady = false
   #fault: string | null = 'redis: not connected yet'
   #closed = false
+  #tlsFault: string | null = null
 
+  /** Errors: of redisStartup. */
   constructor ({ url, purpose, timeoutMs, log }: ConnectionOptions) {
     this.#log = log
     this.#purpose = purpose
-    this.redis = new Redis(url, {
+    const startup = redisStartup(url)
+    this.redis = new Redis(startup.url, {
+      ...startup.options,
       connectionName: `pulsegate-${purpose}`,
       protocol: 2,
       disableClientInfo: true, // CLIENT SETINFO came with Redis 7.2
@@ -50,7 +56,10 @@ export class Connection {
       retryStrategy: (times) => reconnect.baseMs / 2 + backoffMs({ ...reconnect, attempt: times - 1 })
     })
     this.redis.on('ready', () => this.#nowReady())
-    this.redis.on('error', (error: Error) => this.#lost(errorWord(error)))
+    this.redis.on('error', (error: Error) => {
+      this.#tlsFault = tlsFaultOf(error)
+      this.#lost(this.#tlsFault ?? errorWord(error))
+    })
     // an attempt that failed has said why already
     this.redis.on('close', () => { if (this.#ready) this.#lost('connection lost') })
     // ioredis has given up (a cut in the middle of connecting): never without our asking
@@ -63,6 +72,9 @@ export class Connection {
 
   /** Why the connection cannot be used; null while it can. */
   get fault (): string | null { return this.#fault }
+
+  /** Why the server was not accepted, when the last attempt ended for that. */
+  get tlsFault (): string | null { return this.#tlsFault }
 
   /** `act` runs at every (re)connection. It must not throw. */
   onReady (act: () => void): void {
@@ -95,7 +107,7 @@ export class Connection {
   #nowReady (): void {
     if (this.#everReady) this.#log.info({ connection: this.#purpose }, 'connected to Redis again')
     this.#ready = this.#everReady = true
-    this.#fault = null
+    this.#fault = this.#tlsFault = null
     for (const act of this.#onReady) act()
   }
 

@@ -1,4 +1,5 @@
 // A look at a Redis before anything depends on it, for `pulsegate doctor`: one connection, a few questions, nothing changed.
+import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { Connection } from './connection.ts'
 import { type Durability, judge, readFacts } from './durability.ts'
@@ -36,7 +37,7 @@ async function answers (connection: Connection, withinMs: number): Promise<void>
   let late: NodeJS.Timeout | undefined
   const ready = new Promise<void>((resolve) => { connection.onReady(resolve) })
   const giveUp = new Promise<never>((_resolve, reject) => {
-    late = setTimeout(() => { reject(new Error(connection.fault ?? 'no answer')) }, withinMs)
+    late = setTimeout(() => { reject(connection.tlsFault === null ? new Error(connection.fault ?? 'no answer') : new PulsegateError('REDIS_TLS_REFUSED', `Redis was not accepted: ${connection.tlsFault}`)) }, withinMs)
   })
   try {
     await Promise.race([ready, giveUp])

@@ -46,7 +46,7 @@ export interface RedisQueue extends Queue {
 const sayEveryMs = 10_000
 const askEveryMs = 200
 
-/** Errors: REDIS_NOT_DURABLE, REDIS_FOREIGN, CONFIG_INVALID (another number of partitions), an AbortError when `signal` aborts. */
+/** Errors: REDIS_PLAIN_REFUSED, REDIS_TLS_REFUSED, REDIS_NOT_DURABLE, REDIS_FOREIGN, CONFIG_INVALID (another number of partitions), an AbortError when `signal` aborts. */
 export async function openRedisQueue (options: RedisQueueOptions): Promise<RedisQueue> {
   const log = options.observability.log.child({ part: 'queue' })
   const connect = (purpose: string): Connection => new Connection({ url: options.url, purpose, timeoutMs: options.timeoutMs, log })
@@ -75,6 +75,7 @@ async function firstContact (connection: Connection, keys: Keys, options: RedisQ
     } catch (error) {
       const word = errorWord(error)
       if (error instanceof PulsegateError) throw error
+      if (connection.tlsFault !== null) throw new PulsegateError('REDIS_TLS_REFUSED', `Redis was not accepted: ${connection.tlsFault}`)
       if (word === 'WRONGTYPE') throw new PulsegateError('REDIS_FOREIGN', `the key ${keys.partitions} is not a number of partitions`, { cause: error })
       if (performance.now() - saidAt > sayEveryMs) {
         saidAt = performance.now()

@@ -53,7 +53,9 @@ BEGIN
     GRANT INSERT ON sample, wave, receipt, rollup_mark, quarantine, audit TO pulsegate_ingest;
     -- the columns that ON CONFLICT and RETURNING must name
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
-    GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at) ON quarantine TO pulsegate_ingest;
+    GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at, key) ON quarantine TO pulsegate_ingest;
+    -- wrapped by a master key that the database does not have; a key cannot be replaced or destroyed with these rights
+    GRANT SELECT, INSERT, UPDATE (messages) ON data_key TO pulsegate_ingest;
     GRANT UPDATE (times, last_received_at) ON quarantine TO pulsegate_ingest;
     GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason, erase_again, retention_overdue TO pulsegate_ingest;
   END IF;

@@ -7,15 +7,17 @@ import { examine, renderFindings } from '../../cli/doctor.ts'
 import { type DoctorConfig, type Finding } from '../../cli/doctor-finding.ts'
 import { checkNode } from '../../cli/doctor-machine.ts'
 import { checkCertificates, lifeOf } from '../../cli/doctor-certificates.ts'
+import { checkEncryption } from '../../cli/doctor-keys.ts'
 import { checkRedis } from '../../cli/doctor-redis.ts'
 import { ownRedis } from '../services/redis.ts'
 import { needsServices } from '../services/skip.ts'
+import { makeMasterKey } from '../../ingest/keys/master-key-file.ts'
 import { ensureDevelopmentAuthority } from '../../certs/development.ts'
 import { Health } from '../../runtime/health.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
 import { testFolder } from '../fixtures/folder.ts'
 
-const base = { redisNamespace: 'pulsegate', redisTimeoutMs: 2_000, mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
+const base = { redisNamespace: 'pulsegate', redisTimeoutMs: 2_000, keyServiceTimeoutMs: 2_000, mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
 const find = (findings: Finding[], name: string) => findings.find((finding) => finding.name === name)
 
 test('a machine where nothing has been started yet is fine', async (t) => {
@@ -40,6 +42,18 @@ test('a port in use is named with what to do, unless a Pulsegate holds it', asyn
   t.teardown(() => server.close())
   const running = await examine({ ...config, healthPort: server.address.port })
   t.match(find(running, 'MQTT port'), { status: 'ok', detail: /a Pulsegate is running/ })
+})
+
+test('a master key that others can read, and a connection without encryption, are findings', async (t) => {
+  const data = testFolder(t, { keys: {} })
+  t.match(find(await examine({ ...base, data }), 'master key'), { status: 'ok', detail: /makes it/ })
+  makeMasterKey(join(data, 'keys', 'master.key'))
+  t.match(find(await examine({ ...base, data }), 'master key'), { status: 'ok', detail: /master\.key, [0-9a-f]{16}$/ })
+  chmodSync(join(data, 'keys', 'master.key'), 0o644)
+  t.match(find(await examine({ ...base, data }), 'master key'), { status: 'fail', detail: /chmod 0600/ })
+  t.match(checkEncryption({ ...base, data, databaseUrl: 'postgres://localhost/x' }), [{ status: 'ok' }])
+  t.match(checkEncryption({ ...base, data, databaseUrl: 'postgres://db/x?sslmode=disable', redisUrl: 'redis://redis?tls=off' }), [{ status: 'warn', detail: /^database and redis: not encrypted/ }])
+  t.match(checkEncryption({ ...base, data, redisUrl: 'redis://redis' }), [{ status: 'fail', todo: /rediss:\/\// }])
 })
 
 test('a database that does not answer is a finding without its password', async (t) => {

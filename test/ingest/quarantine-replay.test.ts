@@ -5,6 +5,7 @@ import { openReplay } from '../../ingest/quarantine-replay.ts'
 import { type Database } from '../../ingest/database.ts'
 import { deliver, deliverBytes, type Delivery, deviceId, metricId, telemetry } from '../fixtures/deliveries.ts'
 import { type Bench, count, ingestBench, replayAll, retentionMs } from '../fixtures/ingest.ts'
+import { plantPlain } from '../fixtures/plain-quarantine.ts'
 import { needsServices } from '../services/skip.ts'
 
 const gateway = deviceId(1)
@@ -39,7 +40,7 @@ const numbers = (from: number, to: number): number[] => Array.from({ length: to 
 test('pages are bounded in rows and in bytes, and together they are everything once', needsServices, async (t) => {
   const bench = await benchWith(t, numbers(0, 30).map((seq) => unpaired(seq, { values: seq % 10 === 9 ? 200 : 1 })))
   await bench.pair()
-  const replay = await openReplay(bench.owner, { filter: { reasons: ['not-paired'] } }, { retentionMs, bounds: { rows: 7, bytes: 1_000 } })
+  const replay = await openReplay(bench.owner, { filter: { reasons: ['not-paired'] } }, { retentionMs, keys: bench.keys, bounds: { rows: 7, bytes: 1_000 } })
   t.equal(replay.total, 30)
   const sizes: number[] = []
   let lastId = 0
@@ -60,7 +61,7 @@ test('what comes in while a replay runs is not part of it', needsServices, async
   const bench = await ingestBench(t)
   const pipeline = bench.start()
   await pipeline.send(...numbers(0, 3).map((seq) => unpaired(seq)))
-  const replay = await openReplay(bench.owner, { filter: {} }, { retentionMs, bounds: { rows: 2, bytes: 1e6 } })
+  const replay = await openReplay(bench.owner, { filter: {} }, { retentionMs, keys: bench.keys, bounds: { rows: 2, bytes: 1e6 } })
   await replay.next()
   await pipeline.send(unpaired(3))
   t.equal((await replay.next())?.results.length, 1)
@@ -86,9 +87,9 @@ test('a dry run foresees a replay and leaves no trace', needsServices, async (t)
 })
 
 test('one message under two reasons is foreseen, and stored, once', needsServices, async (t) => {
-  const bench = await benchWith(t, [unpaired(0)])
-  await bench.owner.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest)
-    SELECT received_at, last_received_at, publisher, kind, 'decoder-fault', payload, digest FROM quarantine`)
+  const only = unpaired(0)
+  const bench = await benchWith(t, [only])
+  await plantPlain(bench.owner, { ...only.envelope, reason: 'decoder-fault' })
   await bench.pair()
   const bounds = { rows: 1, bytes: 1e6 } // on two pages
   t.strictSame((await replayAll(bench.owner, { filter: {} }, { dryRun: true, bounds })).map(({ outcome }) => outcome), ['stored', 'duplicate'])
@@ -97,11 +98,11 @@ test('one message under two reasons is foreseen, and stored, once', needsService
 })
 
 test('what the database refuses stays once, and is not counted as a delivery', needsServices, async (t) => {
-  const bench = await benchWith(t, [unpaired(0), unpaired(1)])
+  const first = unpaired(0)
+  const bench = await benchWith(t, [first, unpaired(1)])
   await bench.pair()
   // the same bytes under a second reason: the repeat within the page must not pass for stored
-  await bench.owner.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest)
-    SELECT received_at, last_received_at, publisher, kind, 'decoder-fault', payload, digest FROM quarantine ORDER BY id LIMIT 1`)
+  await plantPlain(bench.owner, { ...first.envelope, reason: 'decoder-fault' })
   await bench.owner.query('ALTER TABLE sample ADD CONSTRAINT poison CHECK (value IS NULL)')
   const refused = { outcome: 'quarantined', reason: 'data-error' }
   const twice = [await replayAll(bench.owner, { filter: {} }), await replayAll(bench.owner, { filter: {} })]
@@ -117,8 +118,9 @@ test('what the database refuses stays once, and is not counted as a delivery', n
 })
 
 test('a row that still cannot be stored says what is wrong now, and the header that can be read now', needsServices, async (t) => {
-  const bench = await benchWith(t, [unpaired(3)])
-  await bench.owner.query("UPDATE quarantine SET reason = 'wrong-type', source = NULL, boot = NULL, seq = NULL")
+  const bench = await ingestBench(t)
+  // its header could not be read by the version that put it there
+  await plantPlain(bench.owner, { ...unpaired(3).envelope, reason: 'wrong-type' })
   t.match(await replayAll(bench.owner, { filter: {} }), [{ outcome: 'quarantined', reason: 'not-paired' }])
   const [entry] = await listQuarantine(bench.owner, { source: sensor })
   t.match(entry, { reason: 'wrong-type', replayedAt: null, replayOutcome: 'quarantined: not-paired', source: sensor, boot: 7n, seq: 3 })
@@ -157,8 +159,8 @@ test('numbers that are not there are named, and nothing is replayed', needsServi
   const bench = await benchWith(t, [unpaired(0)])
   await bench.pair()
   const [entry] = await listQuarantine(bench.owner)
-  await t.rejects(openReplay(bench.owner, { ids: [entry?.id ?? 0, 77, 78] }, { retentionMs }), { code: 'QUARANTINE_UNKNOWN', message: /numbers 77, 78; nothing was replayed/ })
-  t.match(await showQuarantine(bench.owner, entry?.id ?? 0), { replayedAt: null })
+  await t.rejects(openReplay(bench.owner, { ids: [entry?.id ?? 0, 77, 78] }, { retentionMs, keys: bench.keys }), { code: 'QUARANTINE_UNKNOWN', message: /numbers 77, 78; nothing was replayed/ })
+  t.match(await showQuarantine(bench.owner, bench.keys, entry?.id ?? 0), { replayedAt: null })
 })
 
 test('filters find what they say, page by page', needsServices, async (t) => {

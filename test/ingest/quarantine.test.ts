@@ -60,7 +60,7 @@ test('every reason: acknowledged, kept with its bytes, no row, and the counts ag
   t.ok(outcomes.every((error) => error === null), 'each is acknowledged, or it would come again for ever')
   const listed = await listQuarantine(bench.owner)
   for (const [n, [reason, { envelope }]] of cases.entries()) {
-    const found = await Promise.all(listed.map(async ({ id }) => showQuarantine(bench.owner, id)))
+    const found = await Promise.all(listed.map(async ({ id }) => showQuarantine(bench.owner, bench.keys, id)))
     const entry = found.find(({ payload, publisher }) => payload.equals(envelope.payload) && publisher === envelope.publisher)
     t.equal(entry?.reason, reason, `${n}: ${reason}`)
     t.not(entry?.detail, '', 'with a detail')
@@ -115,10 +115,10 @@ test('replaying what has been mended stores it; replaying twice stores it once',
   t.equal(await count(bench.owner, 'receipt'), 1)
   t.equal(await count(bench.owner, 'sample'), 10)
   t.equal((await listQuarantine(bench.owner)).length, 2, 'what was replayed is no longer listed')
-  t.match(await showQuarantine(bench.owner, relay?.id ?? 0), { replayOutcome: 'stored' })
+  t.match(await showQuarantine(bench.owner, bench.keys, relay?.id ?? 0), { replayOutcome: 'stored' })
   const { rows: [receipt] } = await bench.owner.query<{ ms: number }>('SELECT extract(epoch FROM received_at)::float8 * 1000 AS ms FROM receipt')
   t.equal(Math.round(receipt?.ms ?? 0), now, 'with the time of its first receipt')
-  await t.rejects(showQuarantine(bench.owner, 10_000), { code: 'QUARANTINE_UNKNOWN' })
+  await t.rejects(showQuarantine(bench.owner, bench.keys, 10_000), { code: 'QUARANTINE_UNKNOWN' })
 })
 
 test('a poison message in a full batch goes to quarantine alone', async (t) => {
@@ -139,7 +139,7 @@ test('a poison message in a full batch goes to quarantine alone', async (t) => {
   t.match(refused[0]?.detail, /^SQLSTATE 23514/)
   t.notMatch(refused[0]?.detail, /166/, 'no value of the patient')
   t.match(worker.status().totals, { stored: 998, duplicate: 0, quarantined: 3 })
-  const { payload } = await showQuarantine(bench.owner, refused[0]?.id ?? 0)
+  const { payload } = await showQuarantine(bench.owner, bench.keys, refused[0]?.id ?? 0)
   t.ok(decodeMessage('telemetry', payload).ok, 'the bytes are whole')
 })
 

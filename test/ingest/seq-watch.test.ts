@@ -126,11 +126,11 @@ test('events of one device are limited, counted in full, and the rest is told la
 })
 
 test('through a worker: what was stored is told with device, publisher, boot and seq; a batch is never hurt [C22]', needsServices, async (t) => {
-  const { database, registry } = await ingestBench(t)
+  const { database, registry, keys } = await ingestBench(t)
   const audit = toldLog()
   const observability = quietObservability()
   const queue = createDirectQueue({}, observability)
-  const worker = startWorker({ queue, database, settings: { retentionMs }, observability, audit })
+  const worker = startWorker({ queue, database, settings: { retentionMs }, keys, observability, audit })
   t.teardown(async () => { await queue.close(); await worker.close() })
   await registry.pair(deviceId(1), deviceId(2), Date.now() - 86_400_000)
   const send = async (...deliveries: Delivery[]): Promise<void> => {

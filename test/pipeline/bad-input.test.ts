@@ -3,12 +3,17 @@
 import { randomUUID } from 'node:crypto'
 import { test } from 'tap'
 import { birth, heartRate, telemetry } from '../fixtures/mqtt-device.ts'
+import { listQuarantine, showQuarantine } from '../../ingest/quarantine.ts'
+import { testKeys } from '../fixtures/ingest.ts'
 import { type Running, startPulsegate } from '../fixtures/pulsegate.ts'
 import { badVectors } from '../fixtures/vectors.ts'
 
 async function reasonOf ({ reader }: Running, publisher: string, payload: Buffer): Promise<string | undefined> {
-  const { rows } = await reader.query<{ reason: string }>('SELECT reason FROM quarantine WHERE publisher = $1 AND payload = $2', [publisher, payload])
-  return rows[0]?.reason
+  const keys = testKeys(reader)
+  for (const { id, reason } of await listQuarantine(reader, { publisher, limit: 1_000 })) {
+    if ((await showQuarantine(reader, keys, id)).payload.equals(payload)) return reason
+  }
+  return undefined
 }
 
 test('every bad vector is acknowledged and lies in quarantine with its bytes and its reason [C7] [C8]', async (t) => {

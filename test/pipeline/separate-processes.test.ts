@@ -1,7 +1,7 @@
 // `pulsegate broker` and `pulsegate ingest` as an operator starts them: compiled, processes of their own, over a real Redis and a real
 // TimescaleDB. What PUBACK means here, what a database that is away means for devices, how they refuse and how they stop.
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { openDatabase } from '../../ingest/database.ts'
 import { choosePort } from '../../proof/parts/port.ts'
 import { type Program, program } from '../../proof/parts/program.ts'
 import { quietObservability } from '../../runtime/observability.ts'
+import { testMasterKey } from '../fixtures/master-key.ts'
 import { birth, connectDevice, telemetry } from '../fixtures/mqtt-device.ts'
 import { createPki, type Pki } from '../fixtures/pki.ts'
 import { ownRedis, temporaryRedis } from '../services/redis.ts'
@@ -43,7 +44,7 @@ async function startHalves (t: Test, pki: Pki, env: Record<string, string>): Pro
   const port = choosePort()
   const start = async (name: string, more: string[], standsWhen: 'healthz' | 'readyz'): Promise<Program> => {
     const health = { host: '127.0.0.1', port: choosePort() }
-    const part = program({ name, main, args: [name, '--health-port', String(health.port), ...more], env: { ...env, PULSEGATE_AUDIT_DIR: join(directory, 'audit') }, health, directory, log, standsWhen })
+    const part = program({ name, main, args: [name, '--health-port', String(health.port), ...more], env: { ...env, PULSEGATE_MASTER_KEY: testMasterKey, PULSEGATE_AUDIT_DIR: join(directory, 'audit') }, health, directory, log, standsWhen })
     t.teardown(() => part.kill())
     await part.start()
     return part
@@ -128,7 +129,7 @@ test('a device that comes to another broker leaves the first; a suspended one le
   await t.rejects(connectDevice(one.url, id, pki.ca, { keyPem: key, certPem: cert }), 'and refused at the other broker')
 })
 
-test('what is missing or weak is said with what to do, and the exit code is that of configuration', { ...needsServices, timeout: 120_000 }, async (t) => {
+test('what is missing or weak is said with what to do, and the exit code is that of configuration', { ...needsServices, timeout: 300_000 }, async (t) => {
   const weak = await ownRedis(t, { appendfsync: 'everysec' })
   const { url: databaseUrl } = await temporaryDatabase(t)
   for (const command of ['broker', 'ingest']) {
@@ -138,11 +139,29 @@ test('what is missing or weak is said with what to do, and the exit code is that
     t.match(await run([command]), { code: 78, stderr: /REDIS_REQUIRED[\s\S]*REDIS_URL[\s\S]*pulsegate up/ })
     t.match(await run([command], { REDIS_URL: weak.url }), { code: 78, stderr: /DATABASE_URL/ })
     t.match(await run([command, '--health-port', '0', '--lease', 'soon'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl }), { code: 78, stderr: /--lease.*a duration such as 20s/ })
-    const refused = await run([command, '--health-port', '0'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl })
+    const refused = await run([command, '--health-port', '0'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl, ...(command === 'ingest' && { PULSEGATE_MASTER_KEY: testMasterKey }) })
     t.match(refused, { code: 78, stderr: /REDIS_NOT_DURABLE.*set `appendfsync always`[\s\S]*--allow-weak-durability/ })
   }
   const noCerts = await run(['broker', '--health-port', '0', '--mqtt-port', '0', '--data', await folder(t), '--allow-weak-durability'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl })
   t.match(noCerts, { code: 78, stderr: /TLS_FILE_MISSING.*server\.key/ })
+})
+
+test('ingest does not start without a master key, or with one that others can read; a Redis elsewhere is not spoken to in the clear [C14] [C15]', { ...needsServices, timeout: 60_000 }, async (t) => {
+  const masterKey = join(await folder(t), 'master.key')
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/x', PULSEGATE_MASTER_KEY: masterKey }
+  t.match(await run(['ingest', '--health-port', '0'], env), { code: 78, stderr: new RegExp(`MASTER_KEY_MISSING: there is no master key at ${masterKey}[^]*pulsegate keys init`) })
+  t.match(await run(['keys', 'init', '--master-key', masterKey]), { code: 0 })
+  await chmod(masterKey, 0o640)
+  t.match(await run(['ingest', '--health-port', '0'], env), { code: 78, stderr: new RegExp(`SECRET_FILE_EXPOSED[^]*chmod 0600 '${masterKey}'`) })
+  await chmod(masterKey, 0o600)
+  for (const command of ['ingest', 'broker']) {
+    t.match(await run([command, '--health-port', '0'], { ...env, REDIS_URL: 'redis://192.0.2.77' }), { code: 78, stderr: /REDIS_PLAIN_REFUSED/ }, command)
+  }
+  const secret = join(await folder(t), 'redis-url')
+  await writeFile(secret, 'redis://:c4n4ry@192.0.2.77', { mode: 0o644 })
+  const exposed = await run(['ingest', '--health-port', '0'], { ...env, REDIS_URL: '', REDIS_URL_FILE: secret })
+  t.match(exposed, { code: 78, stderr: new RegExp(`REDIS_URL_FILE: ${secret} has mode 0644`) })
+  t.notMatch(exposed.stderr, 'c4n4ry')
 })
 
 test('up over Redis: the ledger and the database agree, everything in Redis is handled before it compares', { ...needsServices, timeout: 120_000 }, async (t) => {

@@ -11,7 +11,7 @@ test('an address is led through a proxy and keeps its password and database', as
 })
 
 test('processes get what they need and nothing of the shell', async (t) => {
-  const shared = { certs: '/c', partitions: 8, leaseMs: 2_000, allowWeakDurability: false }
+  const shared = { certs: '/c', masterKey: '/k', partitions: 8, leaseMs: 2_000, allowWeakDurability: false }
   const addresses = { redisUrl: 'redis://r', databaseUrl: 'postgres://p', healthPort: 1 }
   const broker = brokerEnvironment({ ...addresses, mqttPort: 2 }, shared)
   t.match(broker, { REDIS_URL: 'redis://r', DATABASE_URL: 'postgres://p', PULSEGATE_CERTS: '/c', PULSEGATE_MQTT_PORT: '2', PULSEGATE_HEALTH_PORT: '1', PULSEGATE_PARTITIONS: '8' })

@@ -1,0 +1,53 @@
+// Destroying data keys: what they have sealed is unreadable from that moment on, here and in every backup that is younger than the master
+// key's rotation or lies without the master key (docs/security/encryption.md says what an old backup of data_key means). Then the sealed
+// payloads are emptied and their digests replaced by random bytes, so that a message that comes again makes a new row. Stopped in between,
+// the same again goes on.
+import { type Database } from '../database.ts'
+import { Condition } from '../quarantine-filter.ts'
+
+/** Which keys. Days are UTC, YYYY-MM-DD, both included; what is left out does not restrict. */
+export type KeySelection =
+  | { readonly kind: 'quarantine', readonly tenant?: string, readonly fromDay?: string, readonly toDay?: string }
+  | { readonly kind: 'export', readonly id: string }
+  /** Every key that this master key wraps: it is lost. */
+  | { readonly kind: 'master', readonly id: string }
+
+export interface KeyCount { readonly keys: number, readonly messages: number }
+
+const pageRows = 1_000
+
+/** What `destroyKeys` would destroy. */
+export async function countKeys (database: Database, selection: KeySelection): Promise<KeyCount> {
+  const { text, values } = conditionOf(selection)
+  const { rows: [row] } = await database.query<{ keys: string, messages: string }>(`
+    SELECT count(*) AS keys, coalesce(sum((SELECT count(*) FROM quarantine q WHERE q.key = k.id)), 0) AS messages
+    FROM data_key k WHERE ${text} AND destroyed_at IS NULL`, values)
+  return { keys: Number(row?.keys), messages: Number(row?.messages) }
+}
+
+/** Destroys; gives how many. From then on nothing opens. */
+export async function destroyKeys (database: Database, selection: KeySelection): Promise<number> {
+  const { text, values } = conditionOf(selection)
+  const { rowCount } = await database.query(`UPDATE data_key AS k SET wrapped = NULL, destroyed_at = now() WHERE ${text} AND destroyed_at IS NULL`, values)
+  return rowCount ?? 0
+}
+
+/** Empties the next payloads under destroyed keys of `selection`; 0: none is left. */
+export async function emptyPayloads (database: Database, selection: KeySelection): Promise<number> {
+  const { text, values } = conditionOf(selection)
+  const { rowCount } = await database.query(`
+    UPDATE quarantine SET payload = '', digest = sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    WHERE id IN (SELECT q.id FROM data_key k JOIN quarantine q ON q.key = k.id WHERE ${text} AND k.destroyed_at IS NOT NULL AND octet_length(q.payload) > 0 LIMIT ${pageRows})`, values)
+  return rowCount ?? 0
+}
+
+function conditionOf (selection: KeySelection): Condition {
+  const condition = new Condition()
+  if (selection.kind === 'export') return condition.and("k.purpose = 'export' AND k.id = (SELECT e.key FROM export e WHERE e.id = ?::uuid)", selection.id)
+  if (selection.kind === 'master') return condition.and('k.master = ?', selection.id)
+  condition.and("k.purpose = 'quarantine'")
+  if (selection.tenant !== undefined) condition.and('k.tenant = ?', selection.tenant)
+  if (selection.fromDay !== undefined) condition.and('k.day >= ?::date', selection.fromDay)
+  if (selection.toDay !== undefined) condition.and('k.day <= ?::date', selection.toDay)
+  return condition
+}
