@@ -1,6 +1,6 @@
 // The environment as settings see it. At the start the program takes its secrets out of process.env and keeps them here: a diagnostic report,
 // and every child process, would show them.
-import { settings, variableOf, type Setting, type SettingName } from '../runtime/settings.ts'
+import { settings, variableOf, type Setting } from '../runtime/settings.ts'
 
 const taken: Record<string, string> = {}
 

@@ -13,7 +13,7 @@ import { openAuthority } from '../../certs/authority.ts'
 import { authorityPaths } from '../../certs/files.ts'
 import { openDatabase, type Database } from '../../ingest/database.ts'
 import { encodeBirth, encodeTelemetry } from '../../schemas/encode.ts'
-import { eventually, RawClient } from '../fixtures/broker.ts'
+import { RawClient } from '../fixtures/broker.ts'
 import { testFolder } from '../fixtures/folder.ts'
 import { needsServices } from '../services/skip.ts'
 import { temporaryDatabase } from '../services/timescaledb.ts'
@@ -58,7 +58,10 @@ async function startUp (t: Test, data: string, env: Record<string, string>): Pro
   t.teardown(() => { child.kill('SIGKILL') })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString('latin1') })
-  await eventually(() => /"msg":"pulsegate is up"/.test(output) || child.exitCode !== null, 'the program')
+  await new Promise<void>((resolve, reject) => {
+    child.once('close', () => { reject(new Error(`it ended before it was up: ${output.slice(-2_000)}`)) })
+    child.stderr.on('data', () => { if (output.includes('"msg":"pulsegate is up"')) resolve() })
+  })
   const { mqtt, health } = JSON.parse(output.split('\n').find((line) => line.includes('"msg":"pulsegate is up"')) ?? '{}') as { mqtt: string, health: AddressInfo }
   return {
     output: () => output,
@@ -83,7 +86,7 @@ async function device (t: Test, data: string, port: number, id: string): Promise
 
 const page = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
 
-test('no canary planted anywhere comes out of the program, its commands, its traces or its crash [C9]', { ...needsServices, timeout: 240_000 }, async (t) => {
+test('no canary planted anywhere comes out of the program, its commands, its traces or its crash [C9]', { ...needsServices, timeout: 420_000 }, async (t) => {
   const password = textCanary('password of the database')
   const [login, topic, wild, clientId, willText, bad, unknown, serial, subject, redis, wrong] = [
     textCanary('password in CONNECT'), textCanary('topic'), textCanary('filter'), textCanary('client id'), textCanary('will'), textCanary('payload that is no message'),
