@@ -4,6 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+// `tap test/controls` would take this for a test, and the suite would run within itself
+if (process.env['TAP'] !== undefined) throw new Error('this runs tap, and is no test')
+
 const root = dirname(fileURLToPath(import.meta.resolve('#package')))
 const words = process.argv.slice(2)
 const startedMs = Date.now()
