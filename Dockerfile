@@ -5,8 +5,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
-# the image holds no tests and benchmarks, and starts without compiling
-RUN npm run build && npm prune --omit=dev && rm -rf dist/test dist/bench
+# the image holds no tests, benchmarks and fuzzers, and starts without compiling
+RUN npm run build && npm prune --omit=dev && rm -rf dist/test dist/bench dist/fuzz
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \

@@ -3,7 +3,7 @@ import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
 
 // Who may import whom: folder -> folders. All else is an error; the graph has no cycle.
-const folders = ['runtime', 'schemas', 'queue', 'certs', 'admin', 'broker', 'ingest', 'simulator', 'proof', 'cli', 'test', 'bench']
+const folders = ['runtime', 'schemas', 'queue', 'certs', 'admin', 'broker', 'ingest', 'simulator', 'proof', 'cli', 'test', 'bench', 'fuzz']
 const mayImport = {
   runtime: [],
   schemas: [],
@@ -14,9 +14,10 @@ const mayImport = {
   ingest: ['runtime', 'schemas', 'queue'],
   simulator: ['runtime', 'schemas', 'certs'],
   proof: ['runtime', 'schemas', 'queue', 'certs', 'ingest', 'simulator'],
-  cli: folders.filter((folder) => folder !== 'test' && folder !== 'bench'),
+  cli: folders.filter((folder) => !['test', 'bench', 'fuzz'].includes(folder)),
   test: folders,
-  bench: folders
+  bench: folders,
+  fuzz: folders
 }
 
 // Which folder may use which third party; a package not named here is free.

@@ -7,6 +7,7 @@ import { checkEncryption, checkMasterKey } from './doctor-keys.ts'
 import { checkRedis } from './doctor-redis.ts'
 import { doctorSettings, type DoctorConfig, type Finding } from './doctor-finding.ts'
 import { addSettings, configOf } from './options.ts'
+import { examineSecurity, securitySettings } from './doctor-security.ts'
 import { checkFolder, checkNode, checkOpenFiles, checkPorts } from './doctor-machine.ts'
 
 /** Runs every check; none throws, a check that fails is a finding. */
@@ -45,10 +46,14 @@ export function renderFindings (findings: readonly Finding[]): string {
 export function doctorCommand (): Command {
   const command = new Command('doctor')
     .description('check this machine, the certificates, the database and Redis, and say what to do')
+    .option('--security', 'instead, what weakens the protection: certificates, keys, rights, addresses')
     .option('--json', 'one JSON object instead of a table')
-  return addSettings(command, doctorSettings)
-    .action(async ({ json }: { json?: boolean }) => {
-      const findings = await examine(configOf(command, doctorSettings))
+    .addHelpText('after', '\nExamples:\n  pulsegate doctor\n  pulsegate doctor --security --json --certs /etc/pulsegate/certs --database-url postgres://…')
+  return addSettings(command, [...new Set([...doctorSettings, ...securitySettings])])
+    .action(async ({ json, security }: { json?: boolean, security?: boolean }) => {
+      const findings = security === true
+        ? await examineSecurity(configOf(command, securitySettings))
+        : await examine(configOf(command, doctorSettings))
       const ok = findings.every(({ status }) => status !== 'fail')
       process.stdout.write(json ? JSON.stringify({ ok, findings }) + '\n' : renderFindings(findings))
       process.exitCode = ok ? 0 : 1

@@ -2,6 +2,7 @@
 // Defaults are left to loadConfig, so that an environment variable is not hidden behind commander's default.
 import { type Command, Option } from 'commander'
 import { expectation, loadConfig } from '../runtime/config.ts'
+import { environment } from './environment.ts'
 import { type Config, flagOf, pick, type Setting, type SettingName, variableOf } from '../runtime/settings.ts'
 import { completeUrls, holdsPassword, withCompanions } from './connection-settings.ts'
 
@@ -20,7 +21,7 @@ export function addSettings (command: Command, names: readonly SettingName[]): C
 }
 
 /** The checked configuration of the named settings from `command`'s flags and the environment. Throws CONFIG_INVALID. */
-export function configOf<N extends SettingName> (command: Command, names: readonly N[], env: NodeJS.ProcessEnv = process.env): Config<N> {
+export function configOf<N extends SettingName> (command: Command, names: readonly N[], env: NodeJS.ProcessEnv = environment()): Config<N> {
   const given = command.opts<Record<string, unknown>>()
   const schema = pick(...withCompanions(names))
   const flags = Object.fromEntries(Object.entries<Setting>(schema).map(([name, setting]) =>
