@@ -24,7 +24,7 @@ function startOne (t: Test, dir: string, work: string): ChildProcess {
 test('two processes on one authority lose no line of the journal and no entry of the list', { timeout: 120_000 }, async (t) => {
   const { authority, dir, files } = await createPki(t)
   const others = [startOne(t, dir, 'issue-and-revoke'), startOne(t, dir, 'issue-and-revoke')]
-  const done = Promise.all(others.map(async (child) => await once(child, 'message')))
+  const done = Promise.all(others.map(async (child) => await once(child, 'message') as unknown[]))
   const ours: string[] = []
   for (let i = 0; i < 15; i++) {
     const { serial } = await authority.issueDevice(randomUUID())
