@@ -28,12 +28,20 @@ const maxRequestBytes = 16_384
 
 /** The P-256 public key of a request whose self-signature holds. Throws CERTS_REQUEST_REFUSED for anything else. */
 export async function publicKeyOfRequest (requestPem: string): Promise<KeyObject> {
-  if (requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
-  const request = parseRequest(requestPem)
+  if (typeof requestPem !== 'string' || requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
+  const request = parseRequest(onlyBlock(requestPem))
   const publicKey = parseKey(request)
   if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw refused('its key is not on the curve P-256')
   if (!await verifies(request)) throw refused('its signature was not made with the key it carries')
   return publicKey
+}
+
+/** One request and nothing that could be taken for another: the library would read bare base64 or hex too, and the first of several. */
+function onlyBlock (text: string): string {
+  const blocks = text.match(/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----[A-Za-z0-9+/=\s]+-----END (?:NEW )?CERTIFICATE REQUEST-----/g) ?? []
+  const [block] = blocks
+  if (block === undefined || blocks.length > 1) throw refused('it is not one PKCS #10 request in PEM')
+  return block.replaceAll('NEW CERTIFICATE', 'CERTIFICATE')
 }
 
 function parseRequest (pem: string): Pkcs10CertificateRequest {
