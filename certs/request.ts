@@ -4,7 +4,9 @@
 import 'reflect-metadata' // @peculiar/x509 needs it loaded first
 import { createPublicKey, KeyObject, webcrypto } from 'node:crypto'
 import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
+import { derValue } from '../runtime/der.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { pemBytes } from '../runtime/pem.ts'
 import { checkDeviceId, deviceUri } from './profile.ts'
 import { privateKeyPem } from './signing.ts'
 
@@ -28,12 +30,31 @@ const maxRequestBytes = 16_384
 
 /** The P-256 public key of a request whose self-signature holds. Throws CERTS_REQUEST_REFUSED for anything else. */
 export async function publicKeyOfRequest (requestPem: string): Promise<KeyObject> {
-  if (requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
-  const request = parseRequest(requestPem)
+  if (typeof requestPem !== 'string' || requestPem.length > maxRequestBytes) throw refused(`it is longer than ${maxRequestBytes} bytes`)
+  const block = onlyBlock(requestPem)
+  if (!isOneValue(pemBytes(block))) throw refused('it is not one PKCS #10 request in PEM')
+  const request = parseRequest(block)
   const publicKey = parseKey(request)
   if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw refused('its key is not on the curve P-256')
   if (!await verifies(request)) throw refused('its signature was not made with the key it carries')
   return publicKey
+}
+
+/** One request and nothing that could be taken for another: the library would read bare base64 or hex too, and the first of several. */
+function onlyBlock (text: string): string {
+  const blocks = text.match(/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----[A-Za-z0-9+/=\s]+-----END (?:NEW )?CERTIFICATE REQUEST-----/g) ?? []
+  const [block] = blocks
+  if (block === undefined || blocks.length > 1) throw refused('it is not one PKCS #10 request in PEM')
+  return block.replaceAll('NEW CERTIFICATE', 'CERTIFICATE')
+}
+
+/** The library does not look at what follows the request. */
+function isOneValue (der: Buffer): boolean {
+  try {
+    return derValue(der, 0).raw.length === der.length
+  } catch {
+    return false
+  }
 }
 
 function parseRequest (pem: string): Pkcs10CertificateRequest {

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { describeCertificates, renewalDueMs } from '../certs/describe.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { listStates } from '../certs/revocation.ts'
+import { folderFault } from '../runtime/owner-only.ts'
 import { type Finding } from './doctor-finding.ts'
 
 /** The findings of the folder of the authority; none of it there at all is fine: `pulsegate up` makes it. */
@@ -13,10 +14,11 @@ export async function checkCertificates (directory: string, nowMs = Date.now()):
     return [{ name: 'certificates', status: 'ok', detail: `none in ${directory} yet; \`pulsegate up\` or \`pulsegate certs init\` makes them` }]
   }
   return Promise.all([
-    checkCertificate('root certificate', paths.rootCertificate, nowMs, 'a new authority: `pulsegate certs init` in another folder, then move the devices'),
-    checkCertificate('issuing certificate', paths.issuingCertificate, nowMs, '`pulsegate certs` with the root key at hand'),
+    checkCertificate('root certificate', paths.rootCertificate, nowMs, '`pulsegate certs ca prepare --new-root` with the root key at hand, in time'),
+    checkCertificate('issuing certificate', paths.issuingCertificate, nowMs, '`pulsegate certs ca prepare` with the root key at hand, then `activate`'),
     checkCertificate('server certificate', paths.serverCertificate, nowMs, '`pulsegate up` renews it; otherwise issue it anew with `pulsegate certs`'),
     checkKeyMode('server key', paths.serverKey),
+    checkFolder(paths.directory),
     checkLists(paths, nowMs)
   ])
 }
@@ -44,6 +46,13 @@ async function checkKeyMode (name: string, path: string): Promise<Finding> {
   return mode === 0
     ? { name, status: 'ok', detail: 'for its owner only' }
     : { name, status: 'fail', detail: `${path} can be read by others`, todo: `chmod 600 ${path}, and issue it anew if others may have read it` }
+}
+
+async function checkFolder (path: string): Promise<Finding> {
+  const name = 'certificates folder'
+  const { mode, uid } = await stat(path)
+  const fault = folderFault({ path, mode, owner: uid, us: process.geteuid?.() })
+  return fault === null ? { name, status: 'ok', detail: 'for its owner only' } : { name, status: 'fail', detail: fault.replace(/ Run: .*/, ''), todo: fault.replace(/.* Run: /, '') }
 }
 
 async function checkLists (paths: Parameters<typeof listStates>[0], nowMs: number): Promise<Finding> {

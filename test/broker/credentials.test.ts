@@ -8,6 +8,7 @@ import { parseCrl, subjectOf, trimZeros } from '../../runtime/crl.ts'
 import { loadCredentials } from '../../broker/credentials.ts'
 import { derValues } from '../../runtime/der.ts'
 import { deviceIdIn, identify } from '../../broker/identity.ts'
+import { startTestBroker } from '../fixtures/broker.ts'
 import { createPki } from '../fixtures/pki.ts'
 
 const dayMs = 86_400_000
@@ -94,4 +95,28 @@ test('what a resumed session skips is looked at each time: end, revocation, issu
   t.match(identify(certificate, { ...trust, revoked: new Set([trimZeros(certificate.serialNumber)]) }, Date.now()), { ok: false, reason: 'certificate-revoked' })
   t.match(identify(new X509Certificate((await foreign.device()).cert), trust, Date.now()), { ok: false, reason: 'certificate-issuer' })
   t.match(identify(undefined, trust, Date.now()), { ok: false, reason: 'no-certificate' })
+})
+
+test('two authorities in one bundle, of the same names: each is covered by the list that its own key has signed', async (t) => {
+  const [one, two] = [await createPki(t), await createPki(t)]
+  const dir = t.testdir()
+  const join2 = async (name: string, files: readonly string[]): Promise<string> => {
+    await writeFile(join(dir, name), (await Promise.all(files.map(async (file) => await readFile(file, 'utf8')))).join(''))
+    return join(dir, name)
+  }
+  const files = { ...one.files, caFile: await join2('ca.pem', [one.files.caFile, two.files.caFile]), crlFiles: [await join2('crl.pem', [...one.files.crlFiles, ...two.files.crlFiles])] }
+  const { trust } = await loadCredentials(files)
+  t.equal(trust.issuers.length, 2)
+  t.equal(trust.revoked.size, 2)
+  for (const pki of [one, two]) t.match(identify(new X509Certificate((await pki.device()).cert), trust, Date.now()), { ok: true })
+  await t.rejects(loadCredentials({ ...files, crlFiles: [...one.files.crlFiles, ...one.files.crlFiles] }), { code: 'TLS_FILE_MISSING', message: /no CRL for CA/ }, 'the same names are not enough')
+  const running = await startTestBroker(t, { pki: one, tls: files })
+  for (const pki of [one, two]) {
+    const client = await running.client(await pki.device())
+    client.send(client.publish(1))
+    await client.acked(1)
+  }
+  const refused = await running.tls(two.bad.revoked)
+  await refused.closed
+  t.match(running.broker.stats().refused, { 'certificate-revoked': 1 })
 })

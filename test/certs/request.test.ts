@@ -1,4 +1,4 @@
-import { generateKeyPairSync, KeyObject, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, KeyObject, randomUUID, X509Certificate } from 'node:crypto'
 import { test } from 'tap'
 import { createDeviceKeyAndRequest, publicKeyOfRequest } from '../../certs/request.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -68,3 +68,15 @@ function derOf (text: string): Buffer {
 function pem (der: Buffer): string {
   return `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
 }
+
+test('bytes that are no request are refused in the same words, whatever they are, and never crash', async (t) => {
+  const { requestPem } = await createDeviceKeyAndRequest(randomUUID())
+  const der = Buffer.from(requestPem.replace(/-----[^-]+-----/g, ''), 'base64')
+  const pem = (bytes: Buffer): string => `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+  t.equal((await publicKeyOfRequest(requestPem.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'))).type, 'public', 'the label of older tools')
+  const bad = [requestPem + requestPem, der.toString('base64'), der.toString('hex'), pem(Buffer.alloc(0)), pem(Buffer.alloc(8_000, 0x30)), pem(Buffer.concat([der, der]))]
+  for (let at = 0; at < der.length; at += 3) {
+    bad.push(pem(der.subarray(0, at)))
+  }
+  for (const [index, text] of bad.entries()) await t.rejects(publicKeyOfRequest(text), { code: 'CERTS_REQUEST_REFUSED' }, String(index))
+})

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { createDeviceKeyAndRequest } from '../../certs/request.ts'
@@ -9,7 +9,7 @@ import { certsCommand } from '../../cli/certs.ts'
 async function run (...args: string[]): Promise<string> {
   const printed: string[] = []
   const certs = certsCommand((text) => { printed.push(text) })
-  for (const command of [certs, ...certs.commands]) {
+  for (const command of [certs, ...certs.commands, ...certs.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: (text) => { printed.push(text) } })
   }
   await certs.parseAsync(args, { from: 'user' })
@@ -90,6 +90,54 @@ test('mistakes are answered before anything happens', async (t) => {
   await t.rejects(run('sign', 'device.csr', '--dir', dir), { code: 'commander.missingMandatoryOptionValue' })
   await t.rejects(run('show', 'nothing-here', '--dir', dir), { code: 'CERTS_UNKNOWN' })
   t.same(await readFile(join(dir, 'index.jsonl')), journal)
+})
+
+test('many are revoked from a file; unknown ones are named in the end; the audit spool has what was done, and nothing secret', async (t) => {
+  const base = t.testdir()
+  const dir = join(base, 'certs')
+  await run('init', '--dir', dir)
+  const ids = [randomUUID(), randomUUID()]
+  await run('issue', ...ids, '--dir', dir)
+  const file = join(base, 'ids.txt')
+  await writeFile(file, `# stolen\n${ids.join('\n')} # both\n\n`)
+  t.match(await run('revoke', '--file', file, '--reason', 'keyCompromise', '--dir', dir), 'Revoked 2, revoked before 0.')
+  await writeFile(file, `${ids[0] ?? ''}\nnobody\n`)
+  await t.rejects(run('revoke', '--file', file, '--dir', dir), { code: 'CERTS_UNKNOWN', message: '"nobody"' })
+  await t.rejects(run('revoke', '--dir', dir), { code: 'CERTS_INPUT_INVALID' })
+  await t.rejects(run('revoke', '--file', join(base, 'absent'), '--dir', dir), { code: 'CERTS_INPUT_INVALID', message: 'does not exist' })
+  const spooled = (await Promise.all((await readdir(join(dir, 'audit'))).map(async (name) => await readFile(join(dir, 'audit', name), 'utf8')))).join('')
+  for (const word of ['"made"', '"issued"', '"revoked"', 'keyCompromise', ...ids]) t.match(spooled, word)
+  t.notMatch(spooled, 'PRIVATE KEY')
+})
+
+test('the issuing CA is changed on the command line', async (t) => {
+  const dir = join(t.testdir(), 'certs')
+  await run('init', '--dir', dir)
+  await run('server', 'localhost', '--dir', dir)
+  await run('issue', randomUUID(), '--dir', dir)
+  t.match(await run('ca', 'status', '--dir', dir), /Phase: steady[\s\S]*issuing[\s\S]*100\.0 %[\s\S]*Next: pulsegate certs ca prepare\n/)
+  t.match(await run('ca', 'prepare', '--dir', dir), /Phase: prepared[\s\S]*Next: pulsegate certs ca activate, or rollback/)
+  t.match(await run('ca', 'activate', '--dir', dir), /certificate was issued anew[\s\S]*Phase: activated/)
+  await t.rejects(run('ca', 'retire', '--dir', dir), { code: 'CERTS_CA_IN_USE', message: /^1 device has/ })
+  await t.rejects(run('ca', 'retire', '--force', '--dir', dir), { code: 'CERTS_CA_IN_USE', message: /locks out 1 device .*--yes/ }, 'nobody can be asked here')
+  t.match(await runJson('ca', 'retire', '--force', '--yes', '--dir', dir), { phase: 'steady', status: { cas: [{ state: 'retired' }, { state: 'issuing' }] } })
+  t.match(await runJson('ca', 'rollback', '--dir', dir), { phase: 'activated' })
+  t.match(await run('ca', 'rollback', '--dir', dir), /Phase: prepared/)
+})
+
+test('keys are put under a passphrase, changed and opened by files', async (t) => {
+  const base = t.testdir({ weak: 'short' })
+  const [dir, one, two] = [join(base, 'certs'), join(base, 'one'), join(base, 'two')]
+  for (const [file, text] of [[one, 'correct horse battery'], [two, 'quite another phrase']] as const) await writeFile(file, text, { mode: 0o600 })
+  await run('init', '--dir', dir, '--passphrase-file', one)
+  await t.rejects(run('list', '--dir', dir), { code: 'CERTS_PASSPHRASE_UNUSABLE' })
+  await run('server', 'localhost', '--encrypt', '--dir', dir, '--passphrase-file', one)
+  t.match(await readFile(join(dir, 'server', 'server.key'), 'utf8'), 'ENCRYPTED')
+  t.match(await run('passphrase', '--dir', dir, '--passphrase-file', one, '--new-passphrase-file', two), 'Under the new passphrase now')
+  await t.rejects(run('list', '--dir', dir, '--passphrase-file', one), { code: 'CERTS_PASSPHRASE_UNUSABLE' })
+  t.match(await run('passphrase', '--dir', dir, '--passphrase-file', two, '--remove'), 'Without a passphrase now')
+  await run('list', '--dir', dir)
+  await t.rejects(run('passphrase', '--dir', dir), { code: 'CERTS_INPUT_INVALID' })
 })
 
 test('every command explains itself with an example', async (t) => {
