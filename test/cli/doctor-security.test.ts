@@ -88,7 +88,7 @@ test('the journal: shared, several, ending, long-lived and revoked ones are foun
   const nowMs = Date.now()
   const at = (days: number) => new Date(nowMs + days * dayMs).toISOString()
   const record = (role: CertificateRecord['role'], names: string[], from: number, to: number, more: Partial<CertificateRecord> = {}): CertificateRecord =>
-    ({ serial: randomUUID(), role, names, notBefore: at(from), notAfter: at(to), issuedAt: at(from), ...more })
+    ({ serial: randomUUID(), role, names, notBefore: at(from), notAfter: at(to), issuedAt: at(from), issuer: '01', ...more })
   const [a, b] = [randomUUID(), randomUUID()]
   const good = [record('root', [], -10, 3_640), record('issuing', [], -10, 1_815), record('server', ['localhost'], -5, 25), record('device', [a], -2, 5), record('device', [b], -5, 2), record('device', [b], -0.2, 6.8)]
   t.strictSame(faults(recordFindings(good, nowMs)), [], 'one of them renews')
