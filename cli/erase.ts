@@ -3,7 +3,9 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Database } from '../ingest/database.ts'
 import { beginErasure, type EraseRequest, partsOf } from '../ingest/erase-plan.ts'
+import { type OpenPayload } from '../ingest/erase-quarantine.ts'
 import { runErasure } from '../ingest/erase.ts'
+import { openRow } from '../ingest/quarantine-open.ts'
 import { clearExports } from '../ingest/erase-exports.ts'
 import { searchRemains } from '../ingest/erase-report.ts'
 import { type AuditEvent, type AuditLog } from '../runtime/audit.ts'
@@ -15,6 +17,7 @@ import { isDeviceId } from '../schemas/device.ts'
 import { operatorAgent, purposeOf } from './actor.ts'
 import { doneText, planText, progressLine } from './erase-text.ts'
 import { addAuditedOptions, withAudited } from './open-audit.ts'
+import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { parseTime } from './text.ts'
 
 interface Flags {
@@ -31,7 +34,7 @@ type Write = (text: string) => void
 const stoppedCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 export function eraseCommand (write: Write = (text) => { process.stdout.write(text) }): Command {
-  return addAuditedOptions(new Command('erase'))
+  return addKeyOptions(addAuditedOptions(new Command('erase')))
     .description('Erase what a device or a subject left behind: samples, waves, rollups, payloads in quarantine, keys of exports.')
     .option('--device <id>', 'of this device', parseDevice)
     .option('--subject <pseudonym>', 'of this subject, in the times it was assigned to a device')
@@ -59,14 +62,22 @@ Examples:
           return 0
         }
         if (options.yes !== true) throw new PulsegateError('ERASURE_UNCONFIRMED', 'nothing was erased: --yes is missing')
-        return run(database, audit, request, { write, json: options.json === true, ...purposeOf(command) })
+        return withDataKeys(command, database, (keys) => run(database, audit, request, {
+          write,
+          json: options.json === true,
+          open: async (row) => {
+            const opened = await openRow(keys, row)
+            return 'payload' in opened ? opened.payload : null
+          },
+          ...purposeOf(command)
+        }))
       })
     })
 }
 
-interface Course { readonly write: Write, readonly json: boolean, readonly purpose?: string }
+interface Course { readonly write: Write, readonly json: boolean, readonly open: OpenPayload, readonly purpose?: string }
 
-async function run (database: Database, audit: AuditLog, request: EraseRequest, { write, json, purpose }: Course): Promise<number> {
+async function run (database: Database, audit: AuditLog, request: EraseRequest, { write, json, open, purpose }: Course): Promise<number> {
   const { log } = quietObservability()
   const lifecycle = new Lifecycle({ log })
   const forgetSignals = handleSignals({ lifecycle, log })
@@ -83,7 +94,7 @@ async function run (database: Database, audit: AuditLog, request: EraseRequest, 
     const tell = teller(json, write)
     const clear = await clearExports(database, erasure)
     try {
-      const removed = await runErasure(database, erasure, { signal: lifecycle.stopping, onProgress: tell })
+      const removed = await runErasure(database, erasure, { signal: lifecycle.stopping, open, onProgress: tell })
       const remaining = await searchRemains(database, erasure)
       const faults = remaining.filter(({ why }) => why === null)
       await audit.recordNow(event(faults.length === 0 ? 'success' : 'serious-failure', nameOf(erasure.tombstone), { erasure: erasure.id, phase: 'finished', ...removed }))

@@ -5,18 +5,12 @@ import { type Database } from './database.ts'
 import { touchesErased } from './erased.ts'
 import { type Erasure, type ErasePart } from './erase-plan.ts'
 import { baseTimeMs, clockAheadMs, extentOf } from './place.ts'
-
-export interface HeldPayload {
-  readonly id: number
-  readonly publisher: string
-  readonly kind: string
-  readonly payload: Buffer
-}
+import { type SealedColumns } from './quarantine-open.ts'
 
 /** The bytes that the device sent; null when they cannot be had (sealed, and its key is not here). */
-export type OpenPayload = (held: HeldPayload) => Promise<Buffer | null>
+export type OpenPayload = (held: SealedColumns) => Promise<Buffer | null>
 
-interface Row extends Omit<HeldPayload, 'id'> { id: string, anchor: Date | null, received_at: Date, last_received_at: Date }
+interface Row extends SealedColumns { id: string, anchor: Date | null, received_at: Date, last_received_at: Date }
 
 export interface EraseQuarantineOptions {
   readonly patiently: <T>(step: () => Promise<T>) => Promise<T>
@@ -58,7 +52,7 @@ async function eraseOf (database: Database, device: string, parts: readonly Eras
 
 async function readPage (database: Database, device: string, after: number): Promise<Row[]> {
   const { rows } = await database.query<Row>(`
-    SELECT q.id, q.publisher, q.kind, q.payload, q.received_at, q.last_received_at, b.anchor
+    SELECT q.id, q.publisher, q.source, q.boot, q.seq, q.kind, q.reason, q.payload, q.digest, q.key, q.received_at, q.last_received_at, b.anchor
     FROM quarantine q LEFT JOIN device d ON d.id = coalesce(q.source, q.publisher) LEFT JOIN device_boot b ON b.device = d.key AND b.boot = q.boot
     WHERE coalesce(q.source, q.publisher) = $1 AND q.id > $2 AND q.reason <> 'erased' ORDER BY q.id LIMIT ${rowsPerPage}`, [device, after])
   return rows
@@ -71,7 +65,7 @@ async function isMeant (row: Row, parts: readonly ErasePart[], open: OpenPayload
   const firstMs = Math.min(...periods.map(({ fromMs }) => fromMs))
   // a message about a time cannot have come long before it
   if (row.last_received_at.getTime() < firstMs - clockAheadMs) return false
-  const payload = await open({ ...row, id: Number(row.id) })
+  const payload = await open(row)
   const decoded = payload !== null && (row.kind === 'telemetry' || row.kind === 'birth') ? decodeMessage(row.kind, payload) : null
   if (decoded?.ok === true) {
     const { message } = decoded

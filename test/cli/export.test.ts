@@ -31,7 +31,7 @@ async function ward (t: Test): Promise<Bench & { folder: string }> {
 }
 
 async function trail (owner: Database): Promise<string[]> {
-  const { rows } = await owner.query<{ text: string }>("SELECT type || ' ' || subtype || ' ' || outcome || ' ' || coalesce(entity, '') || ' ' || coalesce(reason, '') AS text FROM audit WHERE type IN ('data', 'key') AND NOT (type = 'key' AND subtype = 'made') ORDER BY id")
+  const { rows } = await owner.query<{ text: string }>("SELECT type || ' ' || subtype || ' ' || outcome || ' ' || coalesce(entity, '') || ' ' || coalesce(reason, '') AS text FROM audit WHERE type IN ('data', 'key') AND NOT (type = 'key' AND subtype = 'made') ORDER BY number")
   return rows.map(({ text }) => text.trim())
 }
 

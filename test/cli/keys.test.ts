@@ -43,6 +43,6 @@ test('init, list, rotate, seal, destroy', needsServices, async (t) => {
   t.match(JSON.parse((await show(another)).out), { payload: 'ff61' }, 'nothing was destroyed')
   t.match(await run('destroy', '--tenant', '', '--yes', '--json'), { code: 0, out: '{"event":"done","keys":1,"messages":2}\n' })
   await t.rejects(show(another), { code: 'KEY_DESTROYED' })
-  const { rows } = await owner.query<{ text: string }>("SELECT subtype || ' ' || outcome || ' ' || coalesce(detail->>'purpose', '') AS text FROM audit WHERE type = 'key' AND subtype <> 'made' ORDER BY id")
+  const { rows } = await owner.query<{ text: string }>("SELECT subtype || ' ' || outcome || ' ' || coalesce(purpose, '') AS text FROM audit WHERE type = 'key' AND subtype <> 'made' ORDER BY number")
   t.strictSame(rows.map(({ text }) => text.trim()), ['rotated success', 'rotated success', 'rotated minor-failure', 'rotated success yearly', 'rotated success yearly', 'destroyed success'])
 })

@@ -22,7 +22,7 @@ for (const target of targetNames()) {
     t.equal(finding, null)
     t.ok(kept > 0, 'a corpus is kept')
     t.ok(runs >= kept + (iterations[target] ?? other), `${runs} inputs`)
-    t.ok(Object.keys(outcomes).length >= 3, `reaches ${Object.keys(outcomes).join(', ')}`)
+    t.ok(Object.keys(outcomes).length >= 2, `reaches ${Object.keys(outcomes).join(', ')}`)
   })
 }
 

@@ -13,6 +13,7 @@ import { count, ingestBench, replayAll, testKeys } from '../fixtures/ingest.ts'
 import { startKeyService } from '../fixtures/key-service.ts'
 import { plantPlain } from '../fixtures/plain-quarantine.ts'
 import { createPki } from '../fixtures/pki.ts'
+import { moveToTenant } from '../../ingest/tenants.ts'
 import { needsServices } from '../services/skip.ts'
 
 const gateway = deviceId(1)
@@ -21,7 +22,7 @@ const unpaired = (seq: number): Delivery => deliver(gateway, telemetry(seq, { he
 
 test('neither the bytes nor anything that tells them is in the database; who has the master key reads them [C13]', needsServices, async (t) => {
   const bench = await ingestBench(t)
-  await bench.owner.query("UPDATE device SET tenant = 'ward 7' WHERE id = $1", [gateway])
+  await moveToTenant(bench.owner, gateway, 'ward 7', undefined, async () => {})
   const { send } = bench.start()
   const secret = bytes('a patient value')
   const { payload } = secret.envelope
@@ -56,10 +57,10 @@ test('a payload moved to another row, or changed, does not open; the others are 
 
 test('after its key is destroyed a message is unreadable, also from a backup of its row; replay goes on with the others [C13]', needsServices, async (t) => {
   const bench = await ingestBench(t)
-  await bench.owner.query("UPDATE device SET tenant = 'leaving' WHERE id = $1", [gateway])
+  await moveToTenant(bench.owner, gateway, 'leaving', undefined, async () => {})
   const pipeline = bench.start()
   await pipeline.send(unpaired(0))
-  await bench.owner.query("UPDATE device SET tenant = 'staying' WHERE id = $1", [gateway])
+  await moveToTenant(bench.owner, gateway, 'staying', undefined, async () => {})
   await pipeline.send(unpaired(1))
   const [staying, leaving] = await listQuarantine(bench.owner)
   const { rows: [backup] } = await bench.owner.query<{ payload: Buffer, digest: Buffer }>('SELECT payload, digest FROM quarantine WHERE id = $1', [leaving?.id])

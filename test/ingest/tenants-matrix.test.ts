@@ -28,10 +28,14 @@ const objects: Record<string, Rights> = {
   sample_1h: { owner: all },
   rollup_mark: { owner: all, ingest: 'insert' },
   quarantine: { owner: all, ingest: 'insert update' },
-  audit: { owner: all, ingest: 'insert' },
+  // append-only: triggers refuse the owner too
+  audit: { owner: 'select insert explain copy', ingest: 'insert', broker: 'insert', auditor: 'insert' },
+  audit_head: { owner: 'select insert explain copy', ingest: 'insert', broker: 'insert', auditor: look },
+  audit_trail: { owner: 'select insert explain copy', auditor: look },
+  device_state_history: { owner: all },
   retention: { owner: all, ingest: look },
   schema_migration: { owner: all, ingest: look },
-  data_key: { owner: all },
+  data_key: { owner: all, ingest: 'select insert update explain copy' },
   export: { owner: all },
   tenancy: { owner: all, auditor: look },
   tenant_login: { owner: all, auditor: look },
@@ -39,7 +43,7 @@ const objects: Record<string, Rights> = {
   erasure_part: { owner: all, auditor: look },
   seen_period: { owner: look }
 }
-const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample']
+const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample', 'subject_reading', 'subject_latest', 'subject_wave_block']
 for (const view of views) objects[view] = { owner: look, unmapped: look, readerA: look, readerB: look, readerAll: look }
 // of one table and nothing else: PostgreSQL lets its owner write through it
 objects['metric_list'] = { ...objects['metric_list'], owner: 'select insert update delete explain copy' }
@@ -102,7 +106,7 @@ const ddl = [
   'CREATE INDEX ON sample (time)', 'LOCK TABLE sample IN ACCESS EXCLUSIVE MODE', 'CREATE TRIGGER mine AFTER INSERT ON sample EXECUTE FUNCTION follow_tenancy()'
 ]
 
-const written: Record<string, string> = { device: 'last_seen', pairing: 'period', quarantine: 'times' }
+const written: Record<string, string> = { device: 'last_seen', pairing: 'period', quarantine: 'times', data_key: 'messages' }
 
 function statements (name: string, column: string): Record<string, string> {
   return {

@@ -15,8 +15,8 @@ async function relay ({ reader }: Running, gateway: TestDevice, source: string, 
   const seq = nextSeq++
   const payload = telemetry(0, { header: { source, boot: 1n, seq, baseWallMs: wallMs, baseTickMs: seq } })
   await gateway.publish(payload)
-  const { rows } = await reader.query<{ reason: string | null, stored: boolean }>(`SELECT (SELECT reason FROM quarantine WHERE payload = $1) AS reason,
-    EXISTS (SELECT FROM receipt r JOIN device d ON d.key = r.device WHERE d.id = $2 AND r.seq = $3) AS stored`, [payload, source, seq])
+  const { rows } = await reader.query<{ reason: string | null, stored: boolean }>(`SELECT (SELECT reason FROM quarantine WHERE source = $1 AND seq = $2) AS reason,
+    EXISTS (SELECT FROM receipt r JOIN device d ON d.key = r.device WHERE d.id = $1 AND r.seq = $2) AS stored`, [source, seq])
   if (rows[0]?.stored === (rows[0]?.reason !== null)) throw new Error('acknowledged and neither or both')
   return rows[0]?.reason ?? undefined
 }

@@ -45,7 +45,7 @@ test('a relayed message becomes a row exactly when its source is active and pair
     await Promise.all(messages.map(({ payload }) => gateway.publish(payload)))
     for (const message of messages) {
       const { rows: receipts } = await running.reader.query('SELECT FROM receipt JOIN device ON device.key = receipt.device WHERE device.id = $1 AND seq = $2', [ids[message.sent.source], message.seq])
-      const { rows: kept } = await running.reader.query<{ reason: string }>('SELECT reason FROM quarantine WHERE publisher = $1 AND payload = $2', [gateway.id, message.payload])
+      const { rows: kept } = await running.reader.query<{ reason: string }>('SELECT reason FROM quarantine WHERE publisher = $1 AND seq = $2', [gateway.id, message.seq])
       const may = stored(message.sent)
       counts[may ? 'stored' : 'kept']++
       if (receipts.length !== Number(may) || kept.length !== Number(!may)) throw new Error(`${JSON.stringify(message.sent)}: ${receipts.length} receipts, ${kept.length} in quarantine`)

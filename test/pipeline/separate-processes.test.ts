@@ -122,7 +122,7 @@ test('a device that comes to another broker leaves the first; a suspended one le
   t.pass('displaced')
   await second.publish(telemetry(0))
   const out = new Promise<void>((resolve) => { second.client.once('close', () => { resolve() }) })
-  const state = await run(['devices', 'state', id, 'suspended'], env)
+  const state = await run(['devices', 'suspend', id], env)
   t.equal(state.code, 0, state.stderr)
   await out
   t.pass('suspended: its session is ended')
@@ -131,6 +131,7 @@ test('a device that comes to another broker leaves the first; a suspended one le
 
 test('what is missing or weak is said with what to do, and the exit code is that of configuration', { ...needsServices, timeout: 300_000 }, async (t) => {
   const weak = await ownRedis(t, { appendfsync: 'everysec' })
+  const [{ dir: certs }, directory] = [await createPki(t), await folder(t)]
   const { url: databaseUrl } = await temporaryDatabase(t)
   for (const command of ['broker', 'ingest']) {
     const help = await run([command, '--help'])
@@ -139,7 +140,7 @@ test('what is missing or weak is said with what to do, and the exit code is that
     t.match(await run([command]), { code: 78, stderr: /REDIS_REQUIRED[\s\S]*REDIS_URL[\s\S]*pulsegate up/ })
     t.match(await run([command], { REDIS_URL: weak.url }), { code: 78, stderr: /DATABASE_URL/ })
     t.match(await run([command, '--health-port', '0', '--lease', 'soon'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl }), { code: 78, stderr: /--lease.*a duration such as 20s/ })
-    const refused = await run([command, '--health-port', '0'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl, ...(command === 'ingest' && { PULSEGATE_MASTER_KEY: testMasterKey }) })
+    const refused = await run([command, '--health-port', '0'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl, PULSEGATE_DATA: directory, ...(command === 'ingest' ? { PULSEGATE_MASTER_KEY: testMasterKey } : { PULSEGATE_CERTS: certs }) })
     t.match(refused, { code: 78, stderr: /REDIS_NOT_DURABLE.*set `appendfsync always`[\s\S]*--allow-weak-durability/ })
   }
   const noCerts = await run(['broker', '--health-port', '0', '--mqtt-port', '0', '--data', await folder(t), '--allow-weak-durability'], { REDIS_URL: weak.url, DATABASE_URL: databaseUrl })
