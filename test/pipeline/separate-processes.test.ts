@@ -149,7 +149,8 @@ test('what is missing or weak is said with what to do, and the exit code is that
 
 test('ingest does not start without a master key, or with one that others can read; a Redis elsewhere is not spoken to in the clear [C14] [C15]', { ...needsServices, timeout: 60_000 }, async (t) => {
   const masterKey = join(await folder(t), 'master.key')
-  const env = { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/x', PULSEGATE_MASTER_KEY: masterKey }
+  const [{ dir: certs }, directory] = [await createPki(t), await folder(t)]
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/x', PULSEGATE_MASTER_KEY: masterKey, PULSEGATE_CERTS: certs, PULSEGATE_DATA: directory }
   t.match(await run(['ingest', '--health-port', '0'], env), { code: 78, stderr: new RegExp(`MASTER_KEY_MISSING: there is no master key at ${masterKey}[^]*pulsegate keys init`) })
   t.match(await run(['keys', 'init', '--master-key', masterKey]), { code: 0 })
   await chmod(masterKey, 0o640)
