@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises'
 import { type X509Certificate } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { issuingCas } from '../runtime/ca-bundle.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { subjectOf, type Crl } from '../runtime/crl.ts'
 import { type Trust } from './identity.ts'
@@ -65,7 +66,7 @@ export async function loadCredentials (files: TlsFiles, nowMs = Date.now()): Pro
   for (const file of files.crlFiles) lists.push(...listsIn(await readText(file, 'CRL'), file))
   for (const { crl, file } of lists) checkCrl(file, crl, nowMs)
   checkCovered(files, cas, lists)
-  const issuers = issuersOf(cas)
+  const issuers = issuingCas(cas)
   const ends = endsOf(files, leaf, cas, lists)
   const first = ends.reduce((a, b) => a.untilMs <= b.untilMs ? a : b)
   return {
@@ -86,16 +87,10 @@ export async function loadCredentials (files: TlsFiles, nowMs = Date.now()): Pro
  */
 function usable (cas: readonly X509Certificate[], file: string, nowMs: number): X509Certificate[] {
   const living = cas.filter((ca) => nowMs < Date.parse(ca.validTo))
-  const whole = issuersOf(living).some((issuer) => living.some((ca) => issuer.checkIssued(ca) && ca.checkIssued(ca)))
+  const whole = issuingCas(living).some((issuer) => living.some((ca) => issuer.checkIssued(ca) && ca.checkIssued(ca)))
   const wanted = whole ? living : [...cas]
   for (const ca of wanted) checkTimes(file, ca, nowMs, 'pulsegate certs ca status')
   return wanted
-}
-
-/** Devices come from the intermediates of the bundle; where it holds roots only, from those. */
-function issuersOf (cas: readonly X509Certificate[]): X509Certificate[] {
-  const intermediates = cas.filter((ca) => !ca.checkIssued(ca))
-  return intermediates.length > 0 ? intermediates : [...cas]
 }
 
 /** About a millisecond. */

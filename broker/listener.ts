@@ -3,6 +3,7 @@
 // accepts and the gate (gate.ts) says when a connection goes on to TLS; not one byte is read of it before.
 import { createServer as createTcpServer, type DropArgument, type Server as TcpServer, type Socket } from 'node:net'
 import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
+import { tlsProfile } from '../runtime/tls-profile.ts'
 import { plainAddress } from './address.ts'
 import { claimOf, watchClaims } from './claims.ts'
 import { type Credentials } from './credentials.ts'
@@ -11,16 +12,6 @@ import { identify, type Identity } from './identity.ts'
 import { type Limits } from './limits.ts'
 import { type RefusalReason, type Refusals } from './refusals.ts'
 import { type Revocations } from './revocations.ts'
-
-const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION; node:crypto does not name it
-
-/** AEAD with forward secrecy, and nothing else. */
-export const suites = [
-  'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256',
-  '@SECLEVEL=2' // or RSA keys of 1,024 bits pass
-].join(':')
 
 /** What OpenSSL calls it, and what we do. */
 const byAuthorizationError: Readonly<Record<string, RefusalReason>> = {
@@ -56,11 +47,7 @@ function secureContext (credentials: Credentials): SecureContextOptions {
     cert: credentials.cert,
     ca: credentials.ca,
     crl: credentials.crl, // leaving it out turns revocation off without a word
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.3',
-    ciphers: suites,
-    honorCipherOrder: true,
-    secureOptions: noRenegotiation,
+    ...tlsProfile({ resumption: true }),
     sessionTimeout: 3_600 // seconds; identity.ts checks resumed sessions again
   }
 }

@@ -1,6 +1,7 @@
 // What a certificate file says, for people and for renewal: takes PEM, gives its fields. Trusts nothing, checks nothing.
 import { X509Certificate } from 'node:crypto'
 import { PulsegateError } from '../runtime/errors.ts'
+import { pemBlocks } from '../runtime/pem.ts'
 
 export interface CertificateDescription {
   readonly serial: string
@@ -18,7 +19,7 @@ export interface CertificateDescription {
 
 /** Describes every certificate of a PEM text, in its order. Throws CERTS_INPUT_INVALID naming `path` when there is none. */
 export function describeCertificates (path: string, pem: string): CertificateDescription[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  const blocks = pemBlocks(pem, 'CERTIFICATE')
   if (blocks.length === 0) throw new PulsegateError('CERTS_INPUT_INVALID', `${path} holds no certificate in PEM.`)
   return blocks.map((block) => {
     try {

@@ -1,15 +1,17 @@
 // Where the authority keeps what: takes a directory, gives the paths; reads and writes the files there.
 // Promise: a file is either the old one or the whole new one, also after a power cut (temporary file, fsync, rename);
 // private keys are 0600 from their first byte, and are not used when somebody else could have read or replaced them.
-import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto'
-import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
 import { fileFault, folderFault, writableFault } from '../runtime/owner-only.ts'
+import { isMissing, replaceFile } from '../runtime/private-file.ts'
 import { encryptedKeyPem, isEncryptedKey } from './encrypted-key.ts'
 import { privateKeyPem } from './signing.ts'
 
 export { fileFault as keyFault } from '../runtime/owner-only.ts'
+export { isMissing, syncFolder as syncDirectory } from '../runtime/private-file.ts'
 
 export interface AuthorityPaths {
   readonly directory: string
@@ -63,39 +65,12 @@ export function deviceFiles (paths: AuthorityPaths, id: string): DeviceFiles {
 
 /** Writes a private key, 0600. `overwrite: false` fails with EEXIST instead of replacing a key that is there. */
 export async function writeKey (path: string, pem: string, options: { overwrite: boolean }): Promise<void> {
-  await writeWhole(path, pem, 0o600, options.overwrite)
+  await replaceFile(path, pem, { mode: 0o600, overwrite: options.overwrite })
 }
 
 /** Writes what everybody may read (certificates, lists), 0644. */
 export async function writePublic (path: string, text: string): Promise<void> {
-  await writeWhole(path, text, 0o644, true)
-}
-
-async function writeWhole (path: string, text: string, mode: number, overwrite: boolean): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  try {
-    const file = await open(temporary, 'wx', mode)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    if (overwrite) await rename(temporary, path)
-    else await link(temporary, path) // unlike rename, fails when `path` is there
-  } finally {
-    await unlink(temporary).catch(() => {}) // gone already after a rename
-  }
-}
-
-/** Makes renames in a directory survive a power cut. */
-export async function syncDirectory (path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
+  await replaceFile(path, text, { mode: 0o644, overwrite: true })
 }
 
 /**
@@ -165,8 +140,4 @@ export async function isThere (path: string): Promise<boolean> {
     if (isMissing(error)) return false
     throw error
   })
-}
-
-export function isMissing (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

@@ -1,7 +1,6 @@
 // Keeps what the broker checks devices with up to date while it runs: renews the server certificate and the revocation lists in
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
 // Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
-import { unwatchFile, watchFile } from 'node:fs'
 import { type CredentialEnd } from '../broker/broker.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
@@ -10,6 +9,7 @@ import { type Health } from '../runtime/health.ts'
 import { type Logger, type Meter } from '../runtime/observability.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
 import { watchCertificates } from './certificate-watch.ts'
+import { watchFiles } from './watch-files.ts'
 
 export interface CertificateUpkeep {
   readonly paths: AuthorityPaths
@@ -28,9 +28,6 @@ export interface CertificateUpkeep {
 
 // Server certificates live for weeks and lists for days: an hour late is early enough.
 const renewEveryMs = 3_600_000
-// A stat of four files; a folder watch would miss files that are renamed into place on some file systems. A revocation is to be
-// known to every broker within a second: this, reading the lists (tens of milliseconds) and telling the others must fit in.
-const lookEveryMs = 400
 // after a reading that failed: a file was half copied, or the disk was busy
 const againAfterMs = 2_000
 
@@ -45,7 +42,7 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
     audit.record({ type: 'certificate', subtype: 'renewed', action: 'U', outcome: 'success', agent: { id: 'pulsegate', role: 'service' }, detail: { changed: changed.join(' ') } })
   }
   const watched = [paths.issuingCrl, paths.rootCrl, paths.serverCertificate, paths.ca]
-  for (const file of watched) watchFile(file, { interval: lookEveryMs, persistent: false }, reader.read)
+  const unwatchFiles = watchFiles(watched, reader.read)
   const timer = setInterval(() => {
     renew().catch((err: unknown) => { log.error({ err }, 'certificates could not be renewed; the broker goes on with those it has') })
   }, renewEveryMs).unref()
@@ -55,7 +52,7 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
     : () => {}
   return () => {
     clearInterval(timer)
-    for (const file of watched) unwatchFile(file, reader.read)
+    unwatchFiles()
     process.off('SIGHUP', reader.read)
     reader.close()
     unwatch()

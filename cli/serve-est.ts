@@ -1,6 +1,5 @@
 // How the EST server is put together, beside a broker in `up` or alone in `pulsegate certs est`: the authority's folder, the registry where
 // there is a database, the audit trail or its spool, and files that are read again when they change.
-import { unwatchFile, watchFile } from 'node:fs'
 import { authorityPaths } from '../certs/files.ts'
 import { type EstLimits } from '../certs/est/limits.ts'
 import { makersDirectory } from '../certs/est/makers.ts'
@@ -12,6 +11,7 @@ import { type AuditTrail } from '../runtime/audit.ts'
 import { type Health } from '../runtime/health.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type PartsContext } from './parts.ts'
+import { watchFiles } from './watch-files.ts'
 
 export interface ServeEstOptions {
   readonly host: string
@@ -37,8 +37,6 @@ export interface EstParts {
 }
 
 const dayMs = 86_400_000
-/** As for the lists: a maker added is believed within a second. */
-const lookEveryMs = 400
 
 export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOptions, { directory, serverNames, passphraseFile, database, audit, health }: EstParts, { lifecycle, observability }: PartsContext): Promise<EstServer> {
   const log = observability.log.child({ part: 'est' })
@@ -59,8 +57,7 @@ export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOp
   lifecycle.onClose('certificates of enrolment', keepCertificates({ paths: authorityPaths(directory), passphraseFile, ...(serverNames && { serverNames }), broker: est, log }))
   const makers = makersDirectory(directory)
   const reload = (): void => { est.reloadCertificates().catch((err: unknown) => { log.error({ err }, 'makers could not be read; those from before still count') }) }
-  watchFile(makers, { interval: lookEveryMs, persistent: false }, reload)
-  lifecycle.onClose('look at makers', () => { unwatchFile(makers, reload) })
+  lifecycle.onClose('look at makers', watchFiles([makers], reload))
   return est
 
   function spoolUntilClosed (): AuditTrail {

@@ -2,7 +2,7 @@
 // could have read or replaced is not used, and the error says what to type.
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { PulsegateError } from './errors.ts'
-import { privacyFault } from './private-file.ts'
+import { fileFault } from './owner-only.ts'
 
 // a key or a URL; whatever is longer is another file
 const maxBytes = 64 * 1024
@@ -19,7 +19,7 @@ export function readPrivateFile (path: string): Buffer {
   try {
     const status = fstatSync(file) // of the open file: nothing can be swapped in between
     if (!status.isFile() || status.size > maxBytes) throw new PulsegateError('SECRET_FILE_MISSING', `${path} is not a file of at most ${maxBytes} bytes`)
-    const fault = privacyFault({ path, mode: status.mode, owner: status.uid, us: process.geteuid?.() })
+    const fault = fileFault({ path, mode: status.mode, owner: status.uid, us: process.geteuid?.() })
     if (fault !== null) throw new PulsegateError('SECRET_FILE_EXPOSED', fault)
     return readFileSync(file)
   } finally {

@@ -4,7 +4,7 @@ import { type SecureContextOptions } from 'node:tls'
 const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION; node:crypto does not name it
 const noTicket = 0x4000 // SSL_OP_NO_TICKET
 
-const suites = [
+export const suites = [
   'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256',

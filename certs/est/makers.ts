@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { Certificate } from '@peculiar/asn1-x509'
 import { PulsegateError } from '../../runtime/errors.ts'
+import { pemBlocks } from '../../runtime/pem.ts'
 import { isMissing } from '../files.ts'
 import { deviceIdIn } from './device-id-in.ts'
 
@@ -43,7 +44,7 @@ export async function readMakers (authorityDirectory: string): Promise<Maker[]> 
 }
 
 function makersIn (path: string, pem: string): Maker[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  const blocks = pemBlocks(pem, 'CERTIFICATE')
   if (blocks.length === 0) throw new PulsegateError('CERTS_INPUT_INVALID', `${path} holds no certificate in PEM.`)
   return blocks.map((block) => {
     const certificate = parse(path, block)

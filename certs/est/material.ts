@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type SecureContextOptions } from 'node:tls'
+import { issuingCas } from '../../runtime/ca-bundle.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { pemBlocks } from '../../runtime/pem.ts'
 import { tlsProfile } from '../../runtime/tls-profile.ts'
@@ -41,7 +42,7 @@ export async function readMaterial (paths: AuthorityPaths, passphrase?: string, 
       ca: [...cas, ...makers.map(({ certificate }) => certificate)].map((ca) => ca.toString()),
       crl: (await Promise.all([paths.issuingCrl, paths.rootCrl].map(listsIn))).flat()
     },
-    trust: { issuers: issuersOf(cas), makers },
+    trust: { issuers: issuingCas(cas), makers },
     bundle: cas.map(({ raw }) => raw),
     endsAtMs
   }
@@ -53,12 +54,6 @@ async function listsIn (path: string): Promise<string[]> {
     throw new PulsegateError('TLS_FILE_MISSING', `CRL ${path} cannot be read; do: pulsegate certs crl`, { cause: error })
   })
   return pemBlocks(text, 'X509 CRL')
-}
-
-/** Devices come from the intermediates of the bundle; where it holds roots only, from those. */
-function issuersOf (cas: readonly X509Certificate[]): X509Certificate[] {
-  const intermediates = cas.filter((ca) => !ca.checkIssued(ca))
-  return intermediates.length > 0 ? intermediates : [...cas]
 }
 
 function certificatesIn (path: string, pem: string): X509Certificate[] {

@@ -4,7 +4,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { chmod, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { PulsegateError } from '../../runtime/errors.ts'
-import { appendLines, isMissing, privacyFault, writeWhole } from '../../runtime/private-file.ts'
+import { fileFault } from '../../runtime/owner-only.ts'
+import { appendLines, isMissing, writeWhole } from '../../runtime/private-file.ts'
 import { firstRecord, keyIdOf, type KeyRecord, parseKeyRecords, parsePublicKey, successorRecord } from './keys.ts'
 
 export interface AuditFolder {
@@ -73,7 +74,7 @@ export async function readSigningKey ({ privateKey: path }: AuditFolder): Promis
   const file = await open(path, 'r').catch((cause: unknown) => { throw new PulsegateError('AUDIT_KEY_INVALID', `${path} cannot be read`, { cause }) })
   try {
     const { mode, uid } = await file.stat() // of the open file: nothing can be swapped in between
-    const fault = privacyFault({ path, mode, owner: uid, us: process.geteuid?.() })
+    const fault = fileFault({ path, mode, owner: uid, us: process.geteuid?.() })
     if (fault !== null) throw new PulsegateError('AUDIT_KEY_EXPOSED', fault)
     const key = createPrivateKey(await file.readFile('utf8'))
     if (key.asymmetricKeyType !== 'ed25519') throw new Error('another kind of key')

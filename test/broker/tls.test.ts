@@ -6,7 +6,7 @@ import { connect as tcpConnect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { getCiphers } from 'node:tls'
 import { test } from 'tap'
-import { suites } from '../../broker/listener.ts'
+import { suites } from '../../runtime/tls-profile.ts'
 import { eventually, startTestBroker } from '../fixtures/broker.ts'
 
 test('of all suites this OpenSSL knows, exactly those with AEAD and an ephemeral key are taken; versions below 1.2 are not [C5]', { timeout: 120_000 }, async (t) => {

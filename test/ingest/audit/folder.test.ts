@@ -7,7 +7,8 @@ import { test } from 'tap'
 import { canonicalJson, type Json } from '../../../ingest/audit/canonical.ts'
 import { auditFolder, ensureFolder, readKeys, readSigningKey, readTrusted, rotateKey } from '../../../ingest/audit/folder.ts'
 import { keyIdOf, parsePublicKey } from '../../../ingest/audit/keys.ts'
-import { appendLines, privacyFault } from '../../../runtime/private-file.ts'
+import { fileFault } from '../../../runtime/owner-only.ts'
+import { appendLines } from '../../../runtime/private-file.ts'
 import { testFolder } from '../../fixtures/folder.ts'
 
 test('processes that start at once make one key', async (t) => {
@@ -32,8 +33,8 @@ test('a key that others can read is not used, and the fault says what to do [C14
   t.equal((await stat(folder.directory)).mode & 0o777, 0o700)
   await writeFile(folder.privateKey, 'no key')
   await t.rejects(ensureFolder(folder), { code: 'AUDIT_KEY_INVALID', message: /signing\.key/ })
-  t.match(privacyFault({ path: 'k', mode: 0o600, owner: 7, us: 8 }), /belongs to user 7/)
-  t.equal(privacyFault({ path: 'k', mode: 0o640, owner: 0, us: 8 }), null, 'a secret mounted for a service')
+  t.match(fileFault({ path: 'k', mode: 0o600, owner: 7, us: 8 }), /belongs to user 7/)
+  t.equal(fileFault({ path: 'k', mode: 0o640, owner: 0, us: 8 }), null, 'a secret mounted for a service')
 })
 
 test('a rotation keeps the old key known, and two at once are one', async (t) => {

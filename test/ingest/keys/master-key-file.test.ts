@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { ensureMasterKey, makeMasterKey, masterKeyFile } from '../../../ingest/keys/master-key-file.ts'
 import { PulsegateError } from '../../../runtime/errors.ts'
-import { privacyFault } from '../../../runtime/private-file.ts'
+import { fileFault } from '../../../runtime/owner-only.ts'
 import { testFolder } from '../../fixtures/folder.ts'
 
 test('made private and whole, never replaced, the same at the next start', async (t) => {
@@ -33,6 +33,6 @@ test('a key that others can read, and one that is none, keep a process from star
     t.throws(() => masterKeyFile(path), { code: 'MASTER_KEY_INVALID' })
   }
   for (const code of ['SECRET_FILE_EXPOSED', 'MASTER_KEY_INVALID', 'MASTER_KEY_MISSING'] as const) t.equal(new PulsegateError(code, '').entry.exit, 78)
-  t.match(privacyFault({ path, mode: 0o600, owner: 1_001, us: 1_000 }), /belongs to user 1001, who can replace it/)
-  t.equal(privacyFault({ path, mode: 0o640, owner: 0, us: 1_000 }), null, 'as a mounted secret is')
+  t.match(fileFault({ path, mode: 0o600, owner: 1_001, us: 1_000 }), /belongs to user 1001, who can replace it/)
+  t.equal(fileFault({ path, mode: 0o640, owner: 0, us: 1_000 }), null, 'as a mounted secret is')
 })
