@@ -1,13 +1,14 @@
 // What a newcomer is told: where things are, and how to look further. Pure.
+import { join } from 'node:path'
 import { type Service } from './serve.ts'
 import { type UpConfig } from './up-settings.ts'
 
 /** Said once everything is up. */
-export function startedLines (service: Service, logFile: string | null): string[] {
+export function startedLines (service: Service, { data }: UpConfig, logFile: string | null): string[] {
   const { host, port } = service.healthServer.address
   const lines = [
     `broker     ${service.url} (mutual TLS; CA ${service.authority.paths.ca})`,
-    `database   ${service.databaseKind}; look with: psql '${shownUrl(service)}'`,
+    `database   ${service.databaseKind}; look with: ${psql(service, data)}`,
     ...(service.est ? [`enrolment  ${service.est.url}/.well-known/est/ (first with: pulsegate certs token <device id>)`] : []),
     `health     http://${host}:${port}/readyz and /metrics`
   ]
@@ -24,17 +25,17 @@ export function lookFurther (service: Service, { data }: UpConfig): string[] {
   return [
     '',
     again,
-    `  psql '${shownUrl(service)}'`,
+    `  ${psql(service, data)}`,
     '    SELECT * FROM latest_reading ORDER BY device, metric;',
     '    SELECT time, min, max, avg FROM reading_1m WHERE metric = \'heart-rate\' ORDER BY time DESC LIMIT 10;',
     '    SELECT * FROM completeness((SELECT device FROM device_list LIMIT 1));'
   ]
 }
 
-/** The embedded database's password is this folder's own and worth nothing elsewhere; anybody else's is not printed. */
-function shownUrl ({ databaseKind, databaseUrl }: Service): string {
-  if (databaseKind === 'embedded') return databaseUrl
+/** The command that looks into the database. No password is in it: what is printed ends in journals and recordings of terminals. */
+function psql ({ databaseKind, databaseUrl }: Service, data: string): string {
   const url = new URL(databaseUrl)
   url.password = ''
-  return url.href
+  const password = databaseKind === 'embedded' ? `PGPASSWORD=$(cat '${join(data, 'postgres', 'password')}') ` : ''
+  return `${password}psql '${url.href}'`
 }

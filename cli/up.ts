@@ -64,7 +64,7 @@ async function up (config: UpConfig, flags: UpFlags): Promise<number> {
         return 0
       }
       const { service, ward } = started
-      for (const line of startedLines(service, live ? logFile : null)) say(line)
+      for (const line of startedLines(service, config, live ? logFile : null)) say(line)
       await show(service, ward, lifecycle, live, say, flags.for)
       return ward === null ? 0 : await conclude(service, ward, config, flags, lifecycle, say)
     })

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,7 +51,7 @@ test('up --for --json prints one line that agrees with itself; a second start go
   }
 })
 
-test('Ctrl-C drains, compares and says how to look further', async (t) => {
+test('Ctrl-C drains, compares and says how to look further, with no password in it [C9]', async (t) => {
   const data = await mkdtemp(join(tmpdir(), 'pulsegate-up-'))
   t.teardown(() => rm(data, { recursive: true, force: true }))
   const { child, ended } = up(data)
@@ -62,6 +62,10 @@ test('Ctrl-C drains, compares and says how to look further', async (t) => {
   t.equal(code, 0)
   t.match(stdout, /Ledger and database agree: .* every one stored exactly once/)
   t.match(stdout, /psql 'postgres:/)
+  const password = (await readFile(join(data, 'postgres', 'password'), 'utf8')).trim()
+  t.notOk(stdout.includes(password), 'what is printed ends in journals: no password is in it')
+  const command = /PGPASSWORD=\$\(cat '(?<file>[^']+)'\) psql/.exec(stdout)
+  t.equal(command?.groups?.['file'], join(data, 'postgres', 'password'), 'but where it is kept')
   t.match(stdout, /SELECT \* FROM latest_reading/)
 })
 
