@@ -12,10 +12,16 @@ export interface KnownCertificate {
   readonly revoked: boolean
 }
 
+/** Of a device id or server name for which something was issued. */
+export interface Standing {
+  /** Whose birth certificate the first one was issued for; null: for nobody's. */
+  readonly maker: string | null
+}
+
 export class JournalFollower {
   readonly #path: string
   readonly #bySerial = new Map<string, KnownCertificate>()
-  readonly #byName = new Map<string, Set<string>>()
+  readonly #byName = new Map<string, Standing & { readonly serials: Set<string> }>()
   #offset = 0
   #reading: Promise<void> | null = null
 
@@ -28,16 +34,16 @@ export class JournalFollower {
     return this.#bySerial.get(serial)?.revoked === true
   }
 
-  /** Whether a certificate was ever issued for this device id or server name. */
-  async hasIssued (name: string): Promise<boolean> {
+  /** Null: nothing was ever issued for this device id or server name. */
+  async standingOf (name: string): Promise<Standing | null> {
     await this.#follow()
-    return this.#byName.has(name)
+    return this.#byName.get(name) ?? null
   }
 
   /** The device's living certificates that were issued before `serial`; none when `serial` is not the device's, or not good itself. */
   async olderThan (device: string, serial: string, nowMs: number): Promise<string[]> {
     await this.#follow()
-    const serials = [...this.#byName.get(device) ?? []]
+    const serials = [...this.#byName.get(device)?.serials ?? []]
     const at = serials.indexOf(serial)
     if (at < 0 || this.#bySerial.get(serial)?.revoked === true) return []
     return serials.slice(0, at).filter((older) => {
@@ -94,12 +100,12 @@ export class JournalFollower {
       return
     }
     if (entry.event !== 'issued') return
-    const { serial, role, names, notAfter } = entry
+    const { serial, role, names, notAfter, maker = null } = entry
     this.#bySerial.set(serial, { serial, role, names, notAfterMs: Date.parse(notAfter), revoked: false })
     for (const name of names) {
-      const serials = this.#byName.get(name)
-      if (serials === undefined) this.#byName.set(name, new Set([serial]))
-      else serials.add(serial)
+      const known = this.#byName.get(name)
+      if (known === undefined) this.#byName.set(name, { maker, serials: new Set([serial]) })
+      else known.serials.add(serial)
     }
   }
 }

@@ -14,7 +14,6 @@ import { authorityPaths, type AuthorityPaths } from '../files.ts'
 import { JournalFollower } from '../journal-follower.ts'
 import { checkDays, lifeDays } from '../profile.ts'
 import { Tokens } from '../tokens.ts'
-import { Claims } from './claims.ts'
 import { ConnectionCount } from './connections.ts'
 import { type EnrolParts, type MayEnrol } from './enrol.ts'
 import { createHandler } from './handler.ts'
@@ -92,7 +91,6 @@ class RunningEst implements EstServer {
     this.#parts = {
       authority: () => this.#authority,
       tokens: new Tokens(paths.directory),
-      claims: new Claims(paths.directory),
       journal: new JournalFollower(paths.journal),
       mayEnrol: options.mayEnrol ?? (async () => true),
       signing: new Slots(1, this.#limits.maxWaiting), // the journal takes one writer of ours at a time
