@@ -2,7 +2,7 @@
 // revocation counts from the moment it is in the journal, before any list is written or read.
 import { open } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
-import { type Issued, type Revoked } from './journal.ts'
+import { type Issued, type RevocationReason, type Revoked } from './journal.ts'
 
 export interface KnownCertificate {
   readonly serial: string
@@ -16,12 +16,17 @@ export interface KnownCertificate {
 export interface Standing {
   /** Whose birth certificate the first one was issued for; null: for nobody's. */
   readonly maker: string | null
+  /** One of its certificates was revoked for something that concerns the device, and nothing has been issued for it since. */
+  readonly revoked: boolean
 }
+
+/** Why a certificate is taken back whose device is as good as before. */
+const harmless: ReadonlySet<RevocationReason> = new Set<RevocationReason>(['superseded', 'cACompromise'])
 
 export class JournalFollower {
   readonly #path: string
   readonly #bySerial = new Map<string, KnownCertificate>()
-  readonly #byName = new Map<string, Standing & { readonly serials: Set<string> }>()
+  readonly #byName = new Map<string, Standing & { revoked: boolean, readonly serials: Set<string> }>()
   #offset = 0
   #reading: Promise<void> | null = null
 
@@ -96,7 +101,9 @@ export class JournalFollower {
     const entry = JSON.parse(line) as Issued | Revoked
     const before = this.#bySerial.get(entry.serial)
     if (entry.event === 'revoked') {
-      if (before !== undefined) this.#bySerial.set(entry.serial, { ...before, revoked: true })
+      if (before === undefined) return
+      this.#bySerial.set(entry.serial, { ...before, revoked: true })
+      if (!harmless.has(entry.reason)) this.#mark(before.names, true)
       return
     }
     if (entry.event !== 'issued') return
@@ -104,8 +111,16 @@ export class JournalFollower {
     this.#bySerial.set(serial, { serial, role, names, notAfterMs: Date.parse(notAfter), revoked: false })
     for (const name of names) {
       const known = this.#byName.get(name)
-      if (known === undefined) this.#byName.set(name, { maker, serials: new Set([serial]) })
+      if (known === undefined) this.#byName.set(name, { maker, revoked: false, serials: new Set([serial]) })
       else known.serials.add(serial)
+    }
+    this.#mark(names, false)
+  }
+
+  #mark (names: readonly string[], revoked: boolean): void {
+    for (const name of names) {
+      const known = this.#byName.get(name)
+      if (known !== undefined) known.revoked = revoked
     }
   }
 }

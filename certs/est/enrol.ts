@@ -122,10 +122,12 @@ async function admitted ({ mayEnrol }: EnrolParts, id: string): Promise<void> {
   if (answer !== true) throw new Refusal('may-not-enrol', { audited: typeof answer === 'string' ? answer : 'refused by the registry' })
 }
 
-/** Throws Refusal when the id is another's than `maker`'s; null: of somebody who may only have what nobody has. */
+/** Throws Refusal when the id is another's than `maker`'s (null: of somebody who may only have what nobody has), or was taken from its device. */
 async function refuseTaken ({ journal }: EnrolParts, id: string, maker: string | null): Promise<void> {
   const standing = await journal.standingOf(id)
-  if (standing !== null && (maker === null || standing.maker !== maker)) throw new Refusal('id-taken')
+  if (standing === null) return
+  if (maker === null || standing.maker !== maker) throw new Refusal('id-taken')
+  if (standing.revoked) throw new Refusal('revoked')
 }
 
 interface Certified {
