@@ -145,6 +145,14 @@ class RunningEst implements EstServer {
 
   #create (): Server {
     const { maxConnections, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
+    const handler = createHandler({
+      material: () => this.#material,
+      stopping: () => this.#stopping,
+      enrolment: this.#parts,
+      rate: new AddressRate(this.#limits.rate),
+      recorder: this.#recorder,
+      log: this.#options.observability.log
+    })
     const server = createServer({
       ...this.#material.context,
       requestCert: true,
@@ -155,14 +163,8 @@ class RunningEst implements EstServer {
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: keepAliveMs
-    }, createHandler({
-      material: () => this.#material,
-      stopping: () => this.#stopping,
-      enrolment: this.#parts,
-      rate: new AddressRate(this.#limits.rate),
-      recorder: this.#recorder,
-      log: this.#options.observability.log
-    }))
+    }, handler)
+    server.on('checkContinue', handler)
     server.maxConnections = maxConnections
     server.maxRequestsPerSocket = 100
     server.on('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
