@@ -11,7 +11,7 @@ import { type AuditTrail } from '../runtime/audit.ts'
 import { type Health } from '../runtime/health.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type PartsContext } from './parts.ts'
-import { watchFiles } from './watch-files.ts'
+import { watchFolder } from './watch-files.ts'
 
 export interface ServeEstOptions {
   readonly host: string
@@ -55,9 +55,8 @@ export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOp
   lifecycle.onClose('enrolment over HTTPS', (hard) => est.close(hard))
   health.register('enrolment', () => est.check())
   lifecycle.onClose('certificates of enrolment', keepCertificates({ paths: authorityPaths(directory), passphraseFile, ...(serverNames && { serverNames }), broker: est, log }))
-  const makers = makersDirectory(directory)
   const reload = (): void => { est.reloadCertificates().catch((err: unknown) => { log.error({ err }, 'makers could not be read; those from before still count') }) }
-  lifecycle.onClose('look at makers', watchFiles([makers], reload))
+  lifecycle.onClose('look at makers', watchFolder(makersDirectory(directory), reload))
   return est
 
   function spoolUntilClosed (): AuditTrail {
