@@ -116,6 +116,8 @@ class RunningEst implements EstServer {
     } catch (cause) {
       throw new PulsegateError('PORT_UNAVAILABLE', `enrolment over HTTPS cannot listen on ${host}:${port}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
     }
+    // no file left to accept with, say: the next connection may find one
+    this.#server.on('error', (err) => { this.#options.observability.log.error({ err }, 'the address of enrolment') })
   }
 
   check (): CheckResult {
