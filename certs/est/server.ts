@@ -6,6 +6,7 @@ import { type AddressInfo, type Socket } from 'node:net'
 import { type TLSSocket } from 'node:tls'
 import { type AuditTrail } from '../../runtime/audit.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
+import { type HandshakeGate, throughGate } from '../../runtime/handshake-gate.ts'
 import { type CheckResult } from '../../runtime/health.ts'
 import { type Observability } from '../../runtime/observability.ts'
 import { readPassphrase } from '../../runtime/passphrase.ts'
@@ -38,6 +39,8 @@ export interface EstOptions {
   readonly audit: AuditTrail
   readonly observability: Observability
   readonly limits?: Partial<EstLimits>
+  /** Where handshakes take their turns; absent: all begin at once. */
+  readonly handshakes?: HandshakeGate
 }
 
 export interface EstServer {
@@ -146,6 +149,7 @@ class RunningEst implements EstServer {
   }
 
   #create (): Server {
+    const { handshakes } = this.#options
     const { maxConnections, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
     const handler = createHandler({
       material: () => this.#material,
@@ -157,6 +161,7 @@ class RunningEst implements EstServer {
     })
     const server = createServer({
       ...this.#material.context,
+      pauseOnConnect: true,
       requestCert: true,
       rejectUnauthorized: false, // a device without a certificate must be able to ask for its first: peer.ts is the gate
       handshakeTimeout: handshakeTimeoutMs,
@@ -169,7 +174,8 @@ class RunningEst implements EstServer {
     server.on('checkContinue', handler)
     server.maxConnections = maxConnections
     server.maxRequestsPerSocket = 100
-    server.on('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
+    if (handshakes !== undefined) throughGate(server, handshakes, { lenient: true, refused: (reason) => { this.#recorder.handshakeFailed(reason) } })
+    server.prependListener('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
     server.on('drop', () => this.#recorder.handshakeFailed('too-many-connections'))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#recorder.handshakeFailed(error.code ?? 'unknown')
