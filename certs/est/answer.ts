@@ -31,7 +31,7 @@ export const refusals = {
   'no-device-id': { status: 400, text: 'The user name must be the device id: a UUID such as 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5.' },
   request: { status: 400, text: 'The signing request is refused' },
   'same-key': { status: 400, text: 'The signing request carries the key of the certificate that was shown. Make a new key for each certificate.' },
-  rate: { status: 429, text: 'Too many requests from this address.' },
+  rate: { status: 429, text: 'Too many requests from this address, or of this device.' },
   busy: { status: 503, text: 'Too many certificates are being signed at this moment.' },
   unavailable: { status: 503, text: 'The authority or the registry cannot be asked now.' },
   stopping: { status: 503, text: 'The server is stopping.' },

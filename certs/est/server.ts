@@ -20,7 +20,7 @@ import { type EnrolParts, type MayEnrol } from './enrol.ts'
 import { createHandler } from './handler.ts'
 import { defaultEstLimits, type EstLimits } from './limits.ts'
 import { readMaterial, type Material } from './material.ts'
-import { AddressRate } from './rate.ts'
+import { CallerRate } from './rate.ts'
 import { createRecorder, type Recorder } from './record.ts'
 import { Slots } from './slots.ts'
 
@@ -155,7 +155,8 @@ class RunningEst implements EstServer {
       material: () => this.#material,
       stopping: () => this.#stopping,
       enrolment: this.#parts,
-      rate: new AddressRate(this.#limits.rate),
+      rate: new CallerRate(this.#limits.rate),
+      deviceRate: new CallerRate(this.#limits.deviceRate),
       recorder: this.#recorder,
       log: this.#options.observability.log
     })
