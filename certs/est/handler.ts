@@ -7,12 +7,12 @@ import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { isDeviceId } from '../profile.ts'
 import { type Answer, attributesAnswer, bundleAnswer, issuedAnswer, Refusal, refusalAnswer } from './answer.ts'
-import { readBody, requestPemOf } from './body.ts'
+import { drain, readBody, requestPemOf } from './body.ts'
 import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
 import { peerOf, type Peer } from './peer.ts'
-import { type AddressRate } from './rate.ts'
+import { type CallerRate, networkOf } from './rate.ts'
 import { type Caller, type Recorder } from './record.ts'
 import { operationOf } from './routes.ts'
 
@@ -21,37 +21,52 @@ export interface HandlerParts {
   readonly material: () => Material
   readonly stopping: () => boolean
   readonly enrolment: EnrolParts
-  readonly rate: AddressRate
+  /** By address. */
+  readonly rate: CallerRate
+  /** By device id. */
+  readonly deviceRate: CallerRate
   readonly recorder: Recorder
   readonly log: Logger
 }
 
 type Signing = 'simpleenroll' | 'simplereenroll'
 
-/** What `https.createServer` takes. */
+/** For 'request' and 'checkContinue' of an HTTPS server. */
 export function createHandler (parts: HandlerParts): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const socket = request.socket as TLSSocket
     const caller: Caller = { requestId: randomUUID(), address: socket.remoteAddress ?? 'unknown', certificate: socket.getPeerX509Certificate() }
     request.on('error', () => {}) // a body that breaks off
     response.on('error', () => {})
-    answerOf(parts, request, caller).catch((err: unknown) => {
+    answerOf(parts, { request, response }, caller).catch((err: unknown) => {
       parts.log.error({ err, requestId: caller.requestId }, 'enrolment failed')
       return refusalAnswer(new Refusal('internal'), caller.requestId)
-    }).then((answer) => { send(request, response, answer, parts.stopping()) }, () => { response.destroy() })
+    }).then((answer) => send(request, response, answer, parts.stopping())).catch(() => { response.destroy() })
   }
 }
 
-async function answerOf (parts: HandlerParts, request: IncomingMessage, caller: Caller): Promise<Answer> {
+interface Exchange { readonly request: IncomingMessage, readonly response: ServerResponse }
+
+/** Whose bucket a request is taken from: a device's of ours, else the address's, for anybody can have many makers' certificates and tokens. */
+interface Payer { readonly rate: CallerRate, readonly name: string }
+
+function payerOf ({ rate, deviceRate }: HandlerParts, peer: Peer, { address }: Caller): Payer {
+  return peer.kind === 'device' ? { rate: deviceRate, name: peer.id } : { rate, name: networkOf(address) }
+}
+
+async function answerOf (parts: HandlerParts, exchange: Exchange, caller: Caller): Promise<Answer> {
+  const { request } = exchange
+  const peer = peerOfSocket(request.socket as TLSSocket, caller, parts.material())
+  const payer = payerOf(parts, peer, caller)
   let operation = 'none'
   try {
-    limitRate(parts, caller.address)
+    limitRate(payer)
     const wanted = operation = operationOf(request.method ?? '', request.url ?? '', request.headers['content-type'])
     const answer = wanted === 'cacerts'
       ? bundleAnswer(parts.material().bundle)
       : wanted === 'csrattrs'
         ? attributesAnswer()
-        : await sign(parts, request, caller, wanted)
+        : await sign(parts, exchange, caller, { operation: wanted, peer })
     parts.recorder.answered(operation, answer.status)
     return answer
   } catch (error) {
@@ -59,15 +74,14 @@ async function answerOf (parts: HandlerParts, request: IncomingMessage, caller: 
     if (refusal === null) throw error
     const answer = refusalAnswer(refusal, caller.requestId)
     parts.recorder.answered(operation, answer.status)
-    tellRefusal(parts, request, caller, operation, refusal)
+    tellRefusal(parts, payer, request, caller, operation, refusal)
     return answer
   }
 }
 
-async function sign (parts: HandlerParts, request: IncomingMessage, caller: Caller, operation: Signing): Promise<Answer> {
+async function sign (parts: HandlerParts, { request, response }: Exchange, caller: Caller, { operation, peer }: { operation: Signing, peer: Peer }): Promise<Answer> {
   if (parts.stopping()) throw new Refusal('stopping')
-  const requestPem = requestPemOf(await readBody(request))
-  const peer = peerOfSocket(request.socket as TLSSocket, caller, parts.material())
+  const requestPem = requestPemOf(await readBody(request, response))
   const enrolled = await enrol(parts.enrolment, { operation, peer, authorization: request.headers.authorization, requestPem })
   parts.recorder.enrolled(caller, enrolled)
   parts.log.info({ device: enrolled.id, by: enrolled.by, serial: enrolled.serial }, 'certificate issued')
@@ -85,8 +99,8 @@ function peerOfSocket (socket: TLSSocket, { certificate }: Caller, { trust }: Ma
   }, trust, Date.now())
 }
 
-function limitRate ({ rate }: HandlerParts, address: string): void {
-  const taken = rate.take(address, performance.now())
+function limitRate ({ rate, name }: Payer): void {
+  const taken = rate.take(name, performance.now())
   if (!taken.ok) throw new Refusal('rate', { audited: taken.first ? 'rate' : 'rate-again', headers: { 'retry-after': String(taken.retryAfterS) } })
 }
 
@@ -100,9 +114,9 @@ function refusalOf (error: unknown, request: IncomingMessage): Refusal | null {
 
 const notTheCallersFault: ReadonlySet<string> = new Set(['rate', 'busy', 'unavailable', 'stopping'])
 
-function tellRefusal ({ rate, recorder, log }: HandlerParts, request: IncomingMessage, caller: Caller, operation: string, refusal: Refusal): void {
+function tellRefusal ({ recorder, log }: HandlerParts, { rate, name }: Payer, request: IncomingMessage, caller: Caller, operation: string, refusal: Refusal): void {
   const { reason, audited, cause } = refusal
-  if (!notTheCallersFault.has(reason)) rate.refused(caller.address, performance.now())
+  if (!notTheCallersFault.has(reason)) rate.refused(name, performance.now())
   if (reason === 'unavailable') log.warn({ err: cause, requestId: caller.requestId }, 'enrolment is not possible now')
   // a flood is told of once, and a path that is not there not at all: the metrics count both
   const concerns = operation === 'simpleenroll' || operation === 'simplereenroll'
@@ -116,7 +130,7 @@ function claimedIdOf ({ headers: { authorization } }: IncomingMessage, { certifi
   return isDeviceId(user) ? user : deviceIdIn(certificate?.subjectAltName)
 }
 
-function send (request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer, stopping: boolean): void {
+async function send (request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer, stopping: boolean): Promise<void> {
   const whole = request.complete || request.method === 'GET' || request.method === 'HEAD'
   response.writeHead(status, {
     'cache-control': 'no-store',
@@ -125,6 +139,8 @@ function send (request: IncomingMessage, response: ServerResponse, { status, hea
     // a body that was not read to its end cannot be told from the next request
     ...((stopping || !whole) && { connection: 'close' })
   })
-  response.end(body)
-  if (!whole) request.resume() // the rest runs into nothing, within requestTimeout: a client that still writes can read the answer
+  response.write(body)
+  // whoever waits for our word before it sends a body has it now
+  if (!whole && request.headers.expect === undefined) await drain(request)
+  response.end()
 }

@@ -1,5 +1,5 @@
 // The bounds of the EST server, in one place.
-import { defaultRate, type RateLimits } from './rate.ts'
+import { defaultDeviceRate, defaultRate, type RateLimits } from './rate.ts'
 
 export interface EstLimits {
   readonly maxConnections: number
@@ -10,7 +10,10 @@ export interface EstLimits {
   readonly keepAliveMs: number
   /** Requests that wait for the signature of others. */
   readonly maxWaiting: number
+  /** Of an address. */
   readonly rate: RateLimits
+  /** Of a device that shows its certificate, wherever it is. */
+  readonly deviceRate: RateLimits
 }
 
 export const defaultEstLimits: EstLimits = {
@@ -20,5 +23,6 @@ export const defaultEstLimits: EstLimits = {
   requestTimeoutMs: 10_000,
   keepAliveMs: 5_000,
   maxWaiting: 100,
-  rate: defaultRate
+  rate: defaultRate,
+  deviceRate: defaultDeviceRate
 }

@@ -66,3 +66,19 @@ test('a stop lets a request under way end, and does not wait for those who say n
   t.match(server.check(), { ready: false })
   for (const socket of sockets) socket.destroy()
 })
+
+test('a device that shows its certificate is limited by itself, not by its address: strangers and other devices there cost it nothing', async (t) => {
+  const { ask, enrol, pki, events } = await startEst(t, { limits: { rate: { burst: 5, perSecond: 0.001, refusalCost: 10 }, deviceRate: { burst: 6, perSecond: 0.001, refusalCost: 1 } } })
+  const [good, endless] = [await pki.device(), await pki.device()]
+  while ((await ask('cacerts', { identity: pki.bad.foreignCa })).status !== 429); // a bad neighbour behind the same address
+  t.equal((await enrol('simpleenroll')).status, 429)
+  for (let n = 0; n < 3; n++) t.equal((await enrol('simplereenroll', { identity: endless })).status, 200)
+  const statuses = [...Array<number>(5)].map(async () => (await enrol('simplereenroll', { identity: endless })).status)
+  t.ok((await Promise.all(statuses)).includes(429), 'who renews without end is told to wait')
+  t.match(events.filter(({ reason }) => reason === 'rate').at(-1), { detail: { claims: endless.id } })
+  t.equal((await enrol('simplereenroll', { identity: good })).status, 200, 'and nobody else')
+  t.equal((await ask('cacerts', { identity: good })).status, 200)
+  const before = (await pki.authority.show(endless.id)).length
+  t.equal((await enrol('simplereenroll', { identity: endless })).status, 429)
+  t.equal((await pki.authority.show(endless.id)).length, before)
+})
