@@ -42,10 +42,11 @@ export async function prepare (options: RotationOptions, wish: RootWish): Promis
   return await step('prepare', options, async (layout, before) => {
     expectPhase(layout, 'steady', 'prepare')
     const { paths, passphrase } = options
-    const cas = await moveToLayout2(paths, layout)
-    const made = await makeCa(paths, { cas, signedBy: before.cas[0], wish, passphrase })
+    // first what can fail for want of the root key: then no second copy of the issuing key lies about
+    const made = await makeCa(paths, { layout, signedBy: before.cas[0], wish, passphrase })
+    await moveToLayout2(paths, layout)
     // the time to go back to a retired one is over
-    return [...cas.map((ca) => ca.state === 'retired' ? { ...ca, state: 'withdrawn' as const } : ca), made]
+    return [...layout.cas.map((ca) => ca.state === 'retired' ? { ...ca, state: 'withdrawn' as const } : ca), made]
   })
 }
 
