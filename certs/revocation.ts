@@ -92,7 +92,7 @@ async function keptList (path: string, root: CaCertificate): Promise<{ pem: stri
   const name = subjectOf(root.certificate.raw)
   const found = readLists(path, await readRequired(path)).find(({ crl }) => crl.issuer === name && crl.signedBy(root.certificate.publicKey) === true)
   if (found !== undefined) return { pem: `${found.pem}\n`, nextUpdate: found.nextUpdate }
-  throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} holds no list of ${root.file}; a new one needs the root key: pulsegate certs crl --root-dir <where it is>`)
+  throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} holds no list of ${root.file}; a new one needs the root key: give --root-dir <where it is>`)
 }
 
 /** RFC 5280, 3.3: an entry stays until it was on a list issued after the certificate's end; a list's life covers that. */

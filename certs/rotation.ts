@@ -103,7 +103,7 @@ async function step (name: StepReport['step'], options: RotationOptions, change:
       await writeLayout(paths, await change(layout, before, await readJournal(paths.journal)))
       await syncDirectory(paths.directory)
     }
-    const after = await publish(options, before.cas)
+    const after = await publish(options)
     await dropLayout1Key(paths)
     for (const { number, state } of after.layout.cas) if (state === 'withdrawn') await destroyKey(paths, number)
     const server = await renewServer(options, after, before)
@@ -121,15 +121,14 @@ async function bundleOf (paths: AuthorityPaths, { layout, cas }: AuthorityState)
   return [...cas, ...await loadRoots(paths, layout, cas)].map(({ pem }) => pem).join('')
 }
 
-/** Writes lists, bundle and copies as authority.json wants them; what was trusted `before` goes last. Doing it again changes nothing. */
-async function publish ({ paths, passphrase }: RotationOptions, before: readonly SigningCa[]): Promise<AuthorityState> {
+/** Writes lists, bundle and copies as authority.json wants them; what is trusted until now goes last. Doing it again changes nothing. */
+async function publish ({ paths, passphrase }: RotationOptions): Promise<AuthorityState> {
   const after = await loadState(paths, passphrase)
   const [issuing] = after.cas
-  const gone = before.filter(({ number }) => !after.cas.some((ca) => ca.number === number))
+  const gone = after.published.filter(({ number }) => !after.cas.some((ca) => ca.number === number))
   const records = await readJournal(paths.journal)
   const listsOf = async (cas: readonly SigningCa[]): Promise<void> => {
-    const signers = await rootSigners(paths, { layout: after.layout, cas: cas as AuthorityState['cas'] }, passphrase, 'when-there')
-    await writeLists(paths, records, { cas, roots: signers })
+    await writeLists(paths, records, { cas, roots: await rootSigners(paths, after.layout, cas, passphrase, 'when-there') })
   }
   await listsOf([...after.cas, ...gone])
   await writePublic(paths.ca, await bundleOf(paths, after))

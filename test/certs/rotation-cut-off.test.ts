@@ -1,14 +1,24 @@
 // Steps of changing the CA that failed or were cut off: what they leave behind keeps no secret open and holds up no revocation.
 import { randomUUID } from 'node:crypto'
-import { copyFile, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { loadCredentials } from '../../broker/credentials.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { changePassphrase } from '../../certs/change-passphrase.ts'
-import { prepare } from '../../certs/rotation.ts'
+import { type AuthorityPaths } from '../../certs/files.ts'
+import { activate, prepare, retire, rollback, type StepReport } from '../../certs/rotation.ts'
 import { createPki } from '../fixtures/pki.ts'
 
 const [one, two] = ['correct horse battery', 'quite another phrase']
+
+/** As if the power had failed right after authority.json was written: everything that follows from it is as before. */
+async function cutOff (paths: AuthorityPaths, step: () => Promise<StepReport>): Promise<void> {
+  const files = [paths.ca, paths.rootCertificate, paths.issuingCertificate, paths.issuingCrl, paths.rootCrl, paths.serverKey, paths.serverCertificate]
+  const before = await Promise.all(files.map(async (file) => await readFile(file)))
+  await step()
+  for (const [index, file] of files.entries()) await writeFile(file, before[index] as Buffer)
+}
 
 async function keysIn (dir: string): Promise<Record<string, 'plain' | 'encrypted'>> {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.key')).sort()
@@ -47,4 +57,40 @@ test('keys that a preparation left when it was killed are encrypted with the oth
   await prepare({ paths, passphrase: two }, { newRoot: false })
   const opened = await openAuthority(dir, { passphrase: two })
   await t.resolves(opened.issueDevice(randomUUID()))
+})
+
+test('while a step is cut off, a revocation takes effect at brokers, also without the root key; the next step finishes the first [C4]', async (t) => {
+  for (const newRoot of [false, true]) {
+    const { authority, files } = await createPki(t)
+    const { paths } = authority
+    const stick = join(t.testdir(), String(newRoot))
+    await mkdir(stick)
+    const takenAway = async (): Promise<void> => { for (const name of (await readdir(paths.directory)).filter((name) => /^root.*key$/.test(name))) await rename(join(paths.directory, name), join(stick, name)) }
+    const broughtBack = async (): Promise<void> => { for (const name of await readdir(stick)) await rename(join(stick, name), join(paths.directory, name)) }
+    const revokesAnother = async (what: string): Promise<void> => {
+      await takenAway()
+      const { serial } = await authority.issueDevice(randomUUID())
+      await authority.revoke(serial, 'keyCompromise')
+      const { trust } = await loadCredentials(files)
+      t.ok(trust.revoked.has(serial) && (what === 'rollback' || trust.revoked.has(old.serial)), `${what}, new root: ${newRoot}`)
+      await broughtBack()
+    }
+    const old = await authority.issueDevice(randomUUID())
+    await authority.revoke(old.serial, 'keyCompromise')
+    await cutOff(paths, () => prepare({ paths }, { newRoot }))
+    await revokesAnother('prepare')
+    t.match(await activate({ paths }), { finishedEarlier: true, phase: 'prepared' })
+    t.equal((await loadCredentials(files)).trust.issuers.length, 2)
+    await cutOff(paths, () => activate({ paths }))
+    await revokesAnother('activate')
+    t.match(await retire({ paths }, { force: true }), { finishedEarlier: true, phase: 'activated' })
+    await cutOff(paths, () => retire({ paths }, { force: true }))
+    await revokesAnother('retire')
+    t.match(await rollback({ paths }, { force: true }), { finishedEarlier: true, phase: 'steady' })
+    t.equal((await loadCredentials(files)).trust.issuers.length, 1)
+    await cutOff(paths, () => rollback({ paths }, { force: true }))
+    await revokesAnother('rollback')
+    t.match(await rollback({ paths }, { force: true }), { finishedEarlier: true, phase: 'activated' })
+    t.ok((await loadCredentials(files)).trust.revoked.has(old.serial), 'with the CA its list is back')
+  }
 })
