@@ -5,7 +5,7 @@ import { PulsegateError } from '../runtime/errors.ts'
 import { isMissing, isThere, keyPem, readKeyText, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { issuedEntry } from './init.ts'
 import { appendEntries } from './journal.ts'
-import { issuingFiles, rootFiles, type CaEntry, type CaFiles, type Layout } from './layout.ts'
+import { issuingFiles, rolledBackRoots, rootFiles, type CaEntry, type CaFiles, type Layout } from './layout.ts'
 import { caExtensions, lifeDays, validity } from './profile.ts'
 import { createKeyPair, selfSigner, signCertificate, signerOf, type Signer } from './signing.ts'
 import { loadRoot, rootKeyAbsent, rootSigner, type CaCertificate, type SigningCa } from './state.ts'
@@ -91,9 +91,10 @@ async function freeNumber (paths: AuthorityPaths, cas: readonly CaEntry[]): Prom
   }
 }
 
-/** Of a CA that is out of use. */
-export async function destroyKey (paths: AuthorityPaths, number: number): Promise<void> {
-  await removed(issuingFiles(paths, layout2, number).key)
+/** Of the CAs that are out of use, and of roots that never came into it; those not here (a medium's) when they are. */
+export async function destroyKeys (paths: AuthorityPaths, layout: Layout): Promise<void> {
+  for (const { number, state } of layout.cas) if (state === 'withdrawn') await removed(issuingFiles(paths, layout2, number).key)
+  for (const number of rolledBackRoots(layout)) await removed(rootFiles(paths, layout2, number).key)
 }
 
 /** After authority.json has named its copy. */

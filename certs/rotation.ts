@@ -12,7 +12,7 @@ import { hasEncryptedServerKey, issueServerFiles } from './issue.ts'
 import { readJournal, type CertificateRecord } from './journal.ts'
 import { issuingCa, livingCas, phaseOf, readLayout, writeLayout, type CaEntry, type CaState, type Layout, type Phase } from './layout.ts'
 import { withLock } from './lock.ts'
-import { destroyKey, dropLayout1Key, makeCa, moveToLayout2, type RootWish } from './new-ca.ts'
+import { destroyKeys, dropLayout1Key, makeCa, moveToLayout2, type RootWish } from './new-ca.ts'
 import { writeLists } from './revocation.ts'
 import { lockedOut, type LockedOut } from './rotation-status.ts'
 import { namesOfServer } from './server-names.ts'
@@ -105,7 +105,7 @@ async function step (name: StepReport['step'], options: RotationOptions, change:
     }
     const after = await publish(options)
     await dropLayout1Key(paths)
-    for (const { number, state } of after.layout.cas) if (state === 'withdrawn') await destroyKey(paths, number)
+    await destroyKeys(paths, after.layout)
     const server = await renewServer(options, after, before)
     const trusted = after.cas.map(({ serial }) => serial)
     return { step: name, phase: phaseOf(after.layout), issuing: after.cas[0].serial, trusted, server, finishedEarlier }

@@ -94,3 +94,24 @@ test('while a step is cut off, a revocation takes effect at brokers, also withou
     t.ok((await loadCredentials(files)).trust.revoked.has(old.serial), 'with the CA its list is back')
   }
 })
+
+test('rolling back a new root destroys its key too, or the next step does when its medium is there; the roots in use keep theirs', async (t) => {
+  const { authority: { paths }, dir } = await createPki(t)
+  const stick = join(t.testdir(), 'root-2.key')
+  await prepare({ paths }, { newRoot: true })
+  await rollback({ paths }, { force: false })
+  t.same(Object.keys(await keysIn(dir)), ['issuing-1.key', 'root.key'])
+
+  await prepare({ paths }, { newRoot: true })
+  await rename(join(dir, 'root-3.key'), stick)
+  await rollback({ paths }, { force: false })
+  await rename(stick, join(dir, 'root-3.key'))
+  await prepare({ paths }, { newRoot: true })
+  t.same(Object.keys(await keysIn(dir)), ['issuing-1.key', 'issuing-4.key', 'root-4.key', 'root.key'])
+  await activate({ paths })
+  await rollback({ paths }, { force: false })
+  await activate({ paths })
+  await retire({ paths }, { force: true })
+  await prepare({ paths }, { newRoot: false })
+  t.same(Object.keys(await keysIn(dir)), ['issuing-4.key', 'issuing-5.key', 'root-4.key', 'root.key'], 'nor does one that was in use lose its key')
+})
