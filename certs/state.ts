@@ -86,19 +86,34 @@ export async function loadRoots (paths: AuthorityPaths, layout: Pick<Layout, 'la
   return await Promise.all([...new Set(cas.map(({ root }) => root))].map((number) => loadRoot(paths, layout, number)))
 }
 
-/** `required`: CERTS_ROOT_KEY_ABSENT when one is not here. `when-there`: its signer is null then. */
+/**
+ * `required`: CERTS_ROOT_KEY_ABSENT when one is not here. `when-there`: its signer is null then, and also when its key cannot be used;
+ * what is the root's to sign waits, what is not must not wait for it.
+ */
 export type RootNeed = 'required' | 'when-there'
 
+export interface RootSigner {
+  readonly root: CaCertificate
+  readonly signer: Signer | null
+  /** What is wrong with the key that is there. */
+  readonly why?: string
+}
+
 /** The signers of these CAs' roots. */
-export async function rootSigners (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, cas: ReadonlyArray<Pick<SigningCa, 'root'>>, passphrase: string | undefined, need: RootNeed): Promise<Array<{ root: CaCertificate, signer: Signer | null }>> {
-  const signers: Array<{ root: CaCertificate, signer: Signer | null }> = []
+export async function rootSigners (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, cas: ReadonlyArray<Pick<SigningCa, 'root'>>, passphrase: string | undefined, need: RootNeed): Promise<RootSigner[]> {
+  const signers: RootSigner[] = []
   for (const root of await loadRoots(paths, layout, cas)) {
-    const signer = await rootSigner(paths, layout, root, passphrase)
-    if (signer === null && need === 'required') throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
-    signers.push({ root, signer })
+    const found = await rootSigner(paths, layout, root, passphrase).then((signer): RootSigner => ({ root, signer }), (error: unknown): RootSigner => {
+      if (need === 'when-there' && error instanceof PulsegateError && unusable.has(error.code)) return { root, signer: null, why: error.message }
+      throw error
+    })
+    if (found.signer === null && need === 'required') throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
+    signers.push(found)
   }
   return signers
 }
+
+const unusable: ReadonlySet<string> = new Set(['CERTS_PASSPHRASE_UNUSABLE', 'CERTS_AUTHORITY_DAMAGED'])
 
 export function rootKeyAbsent (file: string): PulsegateError {
   return new PulsegateError('CERTS_ROOT_KEY_ABSENT', `The root key is not at ${file}, and this can only be signed with it.`)

@@ -115,3 +115,24 @@ test('rolling back a new root destroys its key too, or the next step does when i
   await prepare({ paths }, { newRoot: false })
   t.same(Object.keys(await keysIn(dir)), ['issuing-4.key', 'issuing-5.key', 'root-4.key', 'root.key'], 'nor does one that was in use lose its key')
 })
+
+test('a root key under another passphrase, or damaged, holds up no device\'s revocation: its list is kept, and the report says why', async (t) => {
+  const { authority, dir, files } = await createPki(t)
+  const { paths } = authority
+  await changePassphrase(paths, { from: undefined, to: one, server: false })
+  const key = await readFile(paths.rootKey)
+  await changePassphrase(paths, { from: one, to: two, server: false })
+  const ours = await readFile(paths.rootKey)
+  for (const [what, bytes, why] of [['of earlier', key, /passphrase does not open .*root\.key/], ['no key', 'damaged', /root\.key is not a readable private key/]] as const) {
+    await writeFile(paths.rootKey, bytes)
+    const opened = await openAuthority(dir, { passphrase: two })
+    const { serial } = await opened.issueDevice(randomUUID())
+    const { lists } = await opened.revoke(serial, 'keyCompromise')
+    t.match(lists.root, { state: 'kept', why }, what)
+    t.ok((await loadCredentials(files)).trust.revoked.has(serial))
+    await t.rejects(opened.writeCrls({ root: 'required' }), { message: why })
+  }
+  await writeFile(paths.rootKey, ours)
+  const opened = await openAuthority(dir, { passphrase: two })
+  t.match((await opened.writeCrls()).root, { state: 'written' })
+})
