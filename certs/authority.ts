@@ -187,7 +187,7 @@ export class Authority {
       const revocable = [...new Set(selected.flatMap((each) => each.revocable))]
       // asked for before anything is written: a revocation nobody can publish would only look like one
       const root = revocable.some(({ role }) => role === 'issuing') ? 'required' : 'when-there'
-      await rootSigners(this.paths, state, this.#passphrase, root)
+      await rootSigners(this.paths, state.layout, state.published, this.#passphrase, root)
       const at = new Date().toISOString()
       await appendEntries(this.paths.journal, revocable.map(({ serial }) => ({ event: 'revoked', at, serial, reason })))
       const revoked = new Map(revocable.map((record) => [record.serial, { ...record, revoked: { at, reason } }]))
@@ -228,8 +228,8 @@ export class Authority {
     })
   }
 
-  async #writeLists (state: AuthorityState, records: readonly CertificateRecord[], need: RootNeed): Promise<CrlReport> {
-    return await writeLists(this.paths, records, { cas: state.cas, roots: await rootSigners(this.paths, state, this.#passphrase, need) })
+  async #writeLists ({ layout, published }: AuthorityState, records: readonly CertificateRecord[], need: RootNeed): Promise<CrlReport> {
+    return await writeLists(this.paths, records, { cas: published, roots: await rootSigners(this.paths, layout, published, this.#passphrase, need) })
   }
 
   /** With the CAs as they are now: another process may have changed them. */

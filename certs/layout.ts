@@ -77,6 +77,12 @@ export function phaseOf (layout: Layout): Phase {
   return other.number > issuing.number ? 'prepared' : 'activated'
 }
 
+/** Roots that were made for a change which was taken back: newer than the one in use, and nothing under them is or can be. */
+export function rolledBackRoots (layout: Layout): number[] {
+  const roots = new Set(layout.cas.map(({ root }) => root).filter((root) => root > issuingCa(layout).root))
+  return [...roots].filter((root) => layout.cas.every((ca) => ca.root !== root || ca.state === 'withdrawn'))
+}
+
 export interface CaFiles { readonly key: string, readonly certificate: string }
 
 export function issuingFiles (paths: AuthorityPaths, { layout }: Pick<Layout, 'layout'>, number: number): CaFiles {

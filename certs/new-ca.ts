@@ -1,11 +1,11 @@
 // Makes a further issuing CA, under the root there is or a new one. A new root is signed by the old one too (cross certificate), so that
 // whoever trusts only the old one still finds the way to what the new one has signed.
-import { link, readFile, unlink } from 'node:fs/promises'
+import { readFile, unlink } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
-import { isMissing, isThere, keyPem, writeKey, writePublic, type AuthorityPaths } from './files.ts'
+import { isMissing, isThere, keyPem, readKeyText, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { issuedEntry } from './init.ts'
 import { appendEntries } from './journal.ts'
-import { issuingFiles, rootFiles, type CaEntry, type CaFiles, type Layout } from './layout.ts'
+import { issuingFiles, rolledBackRoots, rootFiles, type CaEntry, type CaFiles, type Layout } from './layout.ts'
 import { caExtensions, lifeDays, validity } from './profile.ts'
 import { createKeyPair, selfSigner, signCertificate, signerOf, type Signer } from './signing.ts'
 import { loadRoot, rootKeyAbsent, rootSigner, type CaCertificate, type SigningCa } from './state.ts'
@@ -18,21 +18,19 @@ export interface RootWish {
 const layout2 = { layout: 2 } as const
 
 /**
- * The CAs with their files named as layout 2 has them. Copies first; the issuing key under its old name goes last, so that whoever cannot
- * read layout 2 finds no key to issue with from the wrong CA.
+ * Has the CAs' files named as layout 2 has them. Copies first, over whatever an earlier try left under their names; the issuing key
+ * under its old name goes last, so that whoever cannot read layout 2 finds no key to issue with from the wrong CA.
  */
-export async function moveToLayout2 (paths: AuthorityPaths, layout: Layout): Promise<readonly CaEntry[]> {
+export async function moveToLayout2 (paths: AuthorityPaths, { layout }: Layout): Promise<void> {
+  if (layout === 2) return
   const issuing = issuingFiles(paths, layout2, 1)
-  if (layout.layout === 1) {
-    await writePublic(issuing.certificate, await readFile(paths.issuingCertificate, 'utf8'))
-    await writePublic(rootFiles(paths, layout2, 1).certificate, await readFile(paths.rootCertificate, 'utf8'))
-    await link(paths.issuingKey, issuing.key).catch((error: unknown) => { if (!isThereAlready(error)) throw error })
-  }
-  return layout.cas
+  await writePublic(issuing.certificate, await readFile(paths.issuingCertificate, 'utf8'))
+  await writePublic(rootFiles(paths, layout2, 1).certificate, await readFile(paths.rootCertificate, 'utf8'))
+  await writeKey(issuing.key, await readKeyText(paths.issuingKey), { overwrite: true })
 }
 
 export interface NewCa {
-  readonly cas: readonly CaEntry[]
+  readonly layout: Layout
   /** The CA that issues now; its root signs. */
   readonly signedBy: SigningCa
   readonly wish: RootWish
@@ -40,11 +38,11 @@ export interface NewCa {
 }
 
 /** Writes keys and certificates and notes them in the journal. Rejects with CERTS_ROOT_KEY_ABSENT before anything is written. */
-export async function makeCa (paths: AuthorityPaths, { cas, signedBy, wish, passphrase }: NewCa): Promise<CaEntry> {
-  const root = await loadRoot(paths, layout2, signedBy.root)
-  const signer = await rootSigner(paths, layout2, root, passphrase)
-  if (signer === null) throw rootKeyAbsent(rootFiles(paths, layout2, root.number).key)
-  const number = await freeNumber(paths, cas)
+export async function makeCa (paths: AuthorityPaths, { layout, signedBy, wish, passphrase }: NewCa): Promise<CaEntry> {
+  const root = await loadRoot(paths, layout, signedBy.root)
+  const signer = await rootSigner(paths, layout, root, passphrase)
+  if (signer === null) throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
+  const number = await freeNumber(paths, layout.cas)
   const top = wish.newRoot ? await makeRoot(paths, { number, old: root, oldSigner: signer, passphrase }) : { number: root.number, serial: root.serial, signer, notAfterMs: Date.parse(root.certificate.validTo) }
   const keys = createKeyPair()
   const nowMs = Date.now()
@@ -93,9 +91,10 @@ async function freeNumber (paths: AuthorityPaths, cas: readonly CaEntry[]): Prom
   }
 }
 
-/** Of a CA that is out of use. */
-export async function destroyKey (paths: AuthorityPaths, number: number): Promise<void> {
-  await removed(issuingFiles(paths, layout2, number).key)
+/** Of the CAs that are out of use, and of roots that never came into it; those not here (a medium's) when they are. */
+export async function destroyKeys (paths: AuthorityPaths, layout: Layout): Promise<void> {
+  for (const { number, state } of layout.cas) if (state === 'withdrawn') await removed(issuingFiles(paths, layout2, number).key)
+  for (const number of rolledBackRoots(layout)) await removed(rootFiles(paths, layout2, number).key)
 }
 
 /** After authority.json has named its copy. */
@@ -105,8 +104,4 @@ export async function dropLayout1Key (paths: AuthorityPaths): Promise<void> {
 
 async function removed (path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => { if (!isMissing(error)) throw error })
-}
-
-function isThereAlready (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }

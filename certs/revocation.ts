@@ -10,13 +10,14 @@ import { signCrl, type RevokedSerial } from './crl.ts'
 import { isMissing, readRequired, syncDirectory, writePublic, type AuthorityPaths } from './files.ts'
 import { type CertificateRecord } from './journal.ts'
 import { dayMs, lifeDays } from './profile.ts'
-import { type Signer } from './signing.ts'
-import { type CaCertificate, type SigningCa } from './state.ts'
+import { type CaCertificate, type RootSigner, type SigningCa } from './state.ts'
 
 export interface ListReport {
   readonly path: string
-  /** `kept`: a root key was not there, so its list is the one from before. */
+  /** `kept`: a root key was not there or could not be used, so its list is the one from before. */
   readonly state: 'written' | 'kept'
+  /** What is wrong with a root key that is there. */
+  readonly why?: string
   /** Of the first of them to end. */
   readonly nextUpdate: Date
 }
@@ -26,7 +27,7 @@ export interface CrlReport { readonly issuing: ListReport, readonly root: ListRe
 /** Whose lists are to be written. A root whose signer is null keeps the list it has. */
 export interface ListSigners {
   readonly cas: readonly SigningCa[]
-  readonly roots: ReadonlyArray<{ readonly root: CaCertificate, readonly signer: Signer | null }>
+  readonly roots: readonly RootSigner[]
 }
 
 /** What was issued for a serial number (any case, colons allowed), a device id or a server's or operator's name; empty when nothing was. */
@@ -85,14 +86,15 @@ async function writeRootLists (paths: AuthorityPaths, records: readonly Certific
   const kept = roots.some(({ signer }) => signer === null)
   const soonest = new Date(Math.min(...lists.map((list) => list.nextUpdate.getTime())))
   if (!kept || text !== await readFile(paths.rootCrl, 'utf8')) await writePublic(paths.rootCrl, text)
-  return { path: paths.rootCrl, state: kept ? 'kept' : 'written', nextUpdate: soonest }
+  const why = roots.find((root) => root.why !== undefined)?.why
+  return { path: paths.rootCrl, state: kept ? 'kept' : 'written', ...(why !== undefined && { why }), nextUpdate: soonest }
 }
 
 async function keptList (path: string, root: CaCertificate): Promise<{ pem: string, nextUpdate: Date }> {
   const name = subjectOf(root.certificate.raw)
   const found = readLists(path, await readRequired(path)).find(({ crl }) => crl.issuer === name && crl.signedBy(root.certificate.publicKey) === true)
   if (found !== undefined) return { pem: `${found.pem}\n`, nextUpdate: found.nextUpdate }
-  throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} holds no list of ${root.file}; a new one needs the root key: pulsegate certs crl --root-dir <where it is>`)
+  throw new PulsegateError('CERTS_AUTHORITY_DAMAGED', `${path} holds no list of ${root.file}; a new one needs the root key: give --root-dir <where it is>`)
 }
 
 /** RFC 5280, 3.3: an entry stays until it was on a list issued after the certificate's end; a list's life covers that. */

@@ -12,7 +12,7 @@ import { hasEncryptedServerKey, issueServerFiles } from './issue.ts'
 import { readJournal, type CertificateRecord } from './journal.ts'
 import { issuingCa, livingCas, phaseOf, readLayout, writeLayout, type CaEntry, type CaState, type Layout, type Phase } from './layout.ts'
 import { withLock } from './lock.ts'
-import { destroyKey, dropLayout1Key, makeCa, moveToLayout2, type RootWish } from './new-ca.ts'
+import { destroyKeys, dropLayout1Key, makeCa, moveToLayout2, type RootWish } from './new-ca.ts'
 import { writeLists } from './revocation.ts'
 import { lockedOut, type LockedOut } from './rotation-status.ts'
 import { namesOfServer } from './server-names.ts'
@@ -42,10 +42,11 @@ export async function prepare (options: RotationOptions, wish: RootWish): Promis
   return await step('prepare', options, async (layout, before) => {
     expectPhase(layout, 'steady', 'prepare')
     const { paths, passphrase } = options
-    const cas = await moveToLayout2(paths, layout)
-    const made = await makeCa(paths, { cas, signedBy: before.cas[0], wish, passphrase })
+    // first what can fail for want of the root key: then no second copy of the issuing key lies about
+    const made = await makeCa(paths, { layout, signedBy: before.cas[0], wish, passphrase })
+    await moveToLayout2(paths, layout)
     // the time to go back to a retired one is over
-    return [...cas.map((ca) => ca.state === 'retired' ? { ...ca, state: 'withdrawn' as const } : ca), made]
+    return [...layout.cas.map((ca) => ca.state === 'retired' ? { ...ca, state: 'withdrawn' as const } : ca), made]
   })
 }
 
@@ -102,9 +103,9 @@ async function step (name: StepReport['step'], options: RotationOptions, change:
       await writeLayout(paths, await change(layout, before, await readJournal(paths.journal)))
       await syncDirectory(paths.directory)
     }
-    const after = await publish(options, before.cas)
+    const after = await publish(options)
     await dropLayout1Key(paths)
-    for (const { number, state } of after.layout.cas) if (state === 'withdrawn') await destroyKey(paths, number)
+    await destroyKeys(paths, after.layout)
     const server = await renewServer(options, after, before)
     const trusted = after.cas.map(({ serial }) => serial)
     return { step: name, phase: phaseOf(after.layout), issuing: after.cas[0].serial, trusted, server, finishedEarlier }
@@ -120,15 +121,14 @@ async function bundleOf (paths: AuthorityPaths, { layout, cas }: AuthorityState)
   return [...cas, ...await loadRoots(paths, layout, cas)].map(({ pem }) => pem).join('')
 }
 
-/** Writes lists, bundle and copies as authority.json wants them; what was trusted `before` goes last. Doing it again changes nothing. */
-async function publish ({ paths, passphrase }: RotationOptions, before: readonly SigningCa[]): Promise<AuthorityState> {
+/** Writes lists, bundle and copies as authority.json wants them; what is trusted until now goes last. Doing it again changes nothing. */
+async function publish ({ paths, passphrase }: RotationOptions): Promise<AuthorityState> {
   const after = await loadState(paths, passphrase)
   const [issuing] = after.cas
-  const gone = before.filter(({ number }) => !after.cas.some((ca) => ca.number === number))
+  const gone = after.published.filter(({ number }) => !after.cas.some((ca) => ca.number === number))
   const records = await readJournal(paths.journal)
   const listsOf = async (cas: readonly SigningCa[]): Promise<void> => {
-    const signers = await rootSigners(paths, { layout: after.layout, cas: cas as AuthorityState['cas'] }, passphrase, 'when-there')
-    await writeLists(paths, records, { cas, roots: signers })
+    await writeLists(paths, records, { cas, roots: await rootSigners(paths, after.layout, cas, passphrase, 'when-there') })
   }
   await listsOf([...after.cas, ...gone])
   await writePublic(paths.ca, await bundleOf(paths, after))

@@ -27,7 +27,11 @@ export interface AuthorityState {
   readonly layout: Layout
   /** Whose certificates are trusted; the first one issues. */
   readonly cas: readonly [SigningCa, ...SigningCa[]]
-  /** Changes when authority.json does. */
+  /**
+   * Those that brokers trust, as ca.pem stands: these need lists. Other than `cas` only within a step, and after one that was cut off.
+   */
+  readonly published: readonly SigningCa[]
+  /** Changes when authority.json or ca.pem does. */
   readonly stamp: string
 }
 
@@ -37,18 +41,26 @@ export async function loadState (paths: AuthorityPaths, passphrase: string | und
   const layout = await readLayout(paths)
   const cas: SigningCa[] = []
   for (const entry of livingCas(layout)) cas.push(await loadCa(paths, layout, entry, passphrase))
-  return { layout, cas: cas as [SigningCa, ...SigningCa[]], stamp }
+  const bundle = await readRequired(paths.ca)
+  const published = cas.filter(({ pem }) => bundle.includes(pem))
+  for (const entry of layout.cas) if (await isLeaving(paths, layout, entry, bundle)) published.push(await loadCa(paths, layout, entry, passphrase))
+  return { layout, cas: cas as [SigningCa, ...SigningCa[]], published, stamp }
+}
+
+/** Dropped by authority.json and still in ca.pem; without its key it can have no list. */
+async function isLeaving (paths: AuthorityPaths, layout: Layout, { number, state }: CaEntry, bundle: string): Promise<boolean> {
+  if (state === 'issuing' || state === 'trusted') return false
+  const { key, certificate } = issuingFiles(paths, layout, number)
+  return await isThere(certificate) && bundle.includes(await readRequired(certificate)) && await isThere(key)
 }
 
 /** What `AuthorityState.stamp` would be now: a cheap question before each use of a state. */
 export async function stampOf (paths: AuthorityPaths): Promise<string> {
-  try {
-    const { ino, mtimeMs, size } = await stat(paths.layout)
-    return `${ino} ${mtimeMs} ${size}`
-  } catch (error) {
-    if (isMissing(error)) return ''
+  const stamps = await Promise.all([paths.layout, paths.ca].map(async (file) => await stat(file).catch((error: unknown) => {
+    if (isMissing(error)) return null
     throw error
-  }
+  })))
+  return stamps.map((stamp) => stamp === null ? '' : `${stamp.ino} ${stamp.mtimeMs} ${stamp.size}`).join(' / ')
 }
 
 export async function loadCa (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, { number, root }: CaEntry, passphrase: string | undefined): Promise<SigningCa> {
@@ -74,19 +86,34 @@ export async function loadRoots (paths: AuthorityPaths, layout: Pick<Layout, 'la
   return await Promise.all([...new Set(cas.map(({ root }) => root))].map((number) => loadRoot(paths, layout, number)))
 }
 
-/** `required`: CERTS_ROOT_KEY_ABSENT when one is not here. `when-there`: its signer is null then. */
+/**
+ * `required`: CERTS_ROOT_KEY_ABSENT when one is not here. `when-there`: its signer is null then, and also when its key cannot be used;
+ * what is the root's to sign waits, what is not must not wait for it.
+ */
 export type RootNeed = 'required' | 'when-there'
 
+export interface RootSigner {
+  readonly root: CaCertificate
+  readonly signer: Signer | null
+  /** What is wrong with the key that is there. */
+  readonly why?: string
+}
+
 /** The signers of these CAs' roots. */
-export async function rootSigners (paths: AuthorityPaths, { layout, cas }: Pick<AuthorityState, 'layout' | 'cas'>, passphrase: string | undefined, need: RootNeed): Promise<Array<{ root: CaCertificate, signer: Signer | null }>> {
-  const signers: Array<{ root: CaCertificate, signer: Signer | null }> = []
+export async function rootSigners (paths: AuthorityPaths, layout: Pick<Layout, 'layout'>, cas: ReadonlyArray<Pick<SigningCa, 'root'>>, passphrase: string | undefined, need: RootNeed): Promise<RootSigner[]> {
+  const signers: RootSigner[] = []
   for (const root of await loadRoots(paths, layout, cas)) {
-    const signer = await rootSigner(paths, layout, root, passphrase)
-    if (signer === null && need === 'required') throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
-    signers.push({ root, signer })
+    const found = await rootSigner(paths, layout, root, passphrase).then((signer): RootSigner => ({ root, signer }), (error: unknown): RootSigner => {
+      if (need === 'when-there' && error instanceof PulsegateError && unusable.has(error.code)) return { root, signer: null, why: error.message }
+      throw error
+    })
+    if (found.signer === null && need === 'required') throw rootKeyAbsent(rootFiles(paths, layout, root.number).key)
+    signers.push(found)
   }
   return signers
 }
+
+const unusable: ReadonlySet<string> = new Set(['CERTS_PASSPHRASE_UNUSABLE', 'CERTS_AUTHORITY_DAMAGED'])
 
 export function rootKeyAbsent (file: string): PulsegateError {
   return new PulsegateError('CERTS_ROOT_KEY_ABSENT', `The root key is not at ${file}, and this can only be signed with it.`)

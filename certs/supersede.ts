@@ -1,14 +1,13 @@
-// Takes back the certificates that a device no longer needs, once it has shown that it holds a newer one. An option: the price is an
-// entry in the revocation list for each renewal, until the old certificate's end and a list's life after it. Without it an old
-// certificate simply ends by itself.
+// Takes back the certificates that a device no longer needs, once it has shown that it holds a newer one: takes what brokers accept, leaves
+// the older ones revoked as `superseded`, for every broker and for good. The price is an entry in the revocation list for each renewal,
+// until the old certificate's end and a list's life after it. Without it an old certificate simply ends by itself.
 import { type AuditTrail } from '../runtime/audit.ts'
 import { type Logger } from '../runtime/observability.ts'
 import { type Authority } from './authority.ts'
-import { appendJournal } from './journal.ts'
 import { JournalFollower } from './journal-follower.ts'
 
 export interface SupersedeOptions {
-  readonly authority: Pick<Authority, 'paths' | 'writeCrls'>
+  readonly authority: Pick<Authority, 'paths' | 'revokeAll'>
   readonly audit: AuditTrail
   readonly log: Logger
   /** So long sightings are gathered before one list is written for all of them. Default 2 s. */
@@ -37,7 +36,8 @@ export function createSuperseder (options: SupersedeOptions): Superseder {
     const sightings = gathered
     gathered = new Map()
     working = working.then(() => supersede(options, follower, sightings)).catch((err: unknown) => {
-      log.error({ err, devices: sightings.size }, 'superseded certificates could not be revoked; they end by themselves')
+      for (const serial of sightings.values()) done.delete(serial)
+      log.error({ err, devices: sightings.size }, 'superseded certificates could not be revoked; it is tried again when their devices connect')
     })
   }
   return {
@@ -59,15 +59,11 @@ export function createSuperseder (options: SupersedeOptions): Superseder {
 }
 
 async function supersede ({ authority, audit }: SupersedeOptions, follower: JournalFollower, sightings: ReadonlyMap<string, string>): Promise<void> {
-  const at = new Date()
-  const old: Array<{ device: string, serial: string }> = []
-  for (const [device, newSerial] of sightings) {
-    for (const serial of await follower.olderThan(device, newSerial, at.getTime())) old.push({ device, serial })
-  }
+  const old: string[] = []
+  for (const [device, newSerial] of sightings) old.push(...await follower.olderThan(device, newSerial, Date.now()))
   if (old.length === 0) return
-  await appendJournal(authority.paths.journal, old.map(({ serial }) => ({ event: 'revoked', at: at.toISOString(), serial, reason: 'superseded' })))
-  await authority.writeCrls()
-  for (const { device, serial } of old) {
+  const { revoked } = await authority.revokeAll(old, 'superseded')
+  for (const { serial, names: [device = ''] } of revoked) {
     audit.record({
       type: 'certificate',
       subtype: 'revoked',

@@ -33,8 +33,8 @@ function table (rows: readonly string[][]): string {
 }
 
 export function listReportText (lists: CrlReport, nowMs: number): string {
-  const line = (name: string, { path, state, nextUpdate }: ListReport): string =>
-    `${name} list ${state}, good until ${untilText(nextUpdate.getTime())}: ${path}\n`
+  const line = (name: string, { path, state, why, nextUpdate }: ListReport): string =>
+    `${name} list ${state}, good until ${untilText(nextUpdate.getTime())}: ${path}\n${why === undefined ? '' : `It was kept because its key cannot be used: ${why}\n`}`
   const text = line('issuing CA\'s', lists.issuing) + line('root\'s', lists.root)
   const daysLeft = Math.floor((lists.root.nextUpdate.getTime() - nowMs) / dayMs)
   if (lists.root.state === 'written' || daysLeft > warnDays) return text

@@ -16,6 +16,7 @@ import { serveAdmin } from './serve-admin.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, registrySettings, tlsFilesOf } from './parts.ts'
 import { warnOfPlainConnections } from './plain-connections.ts'
 import { type ServerContext } from './server-process.ts'
+import { supersedeOlder } from './supersede.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface BrokerProcessOptions extends DatabaseSettings {
@@ -63,7 +64,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
     peers: openPeers(options.redisUrl, options.redis, health, context),
     limits: options.limits,
     observability,
-    audit
+    audit: await supersedeOlder({ ...options, clonePolicy: options.limits.clonePolicy, audit }, context)
   })
   health.register('broker', () => broker.stats().draining ? { ready: false, reason: 'draining: the process is stopping' } : { ready: true })
   lifecycle.onClose('message path', async (hard) => {

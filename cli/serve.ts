@@ -40,6 +40,7 @@ import { warnOfPlainConnections } from './plain-connections.ts'
 import { serveAdmin } from './serve-admin.ts'
 import { serveEst, type ServeEstOptions } from './serve-est.ts'
 import { openMasterKey, serveKeys } from './serve-keys.ts'
+import { supersedeOlder } from './supersede.ts'
 import { watchRegistryFor } from './watch-registry.ts'
 
 export interface ServeOptions {
@@ -189,7 +190,7 @@ async function openPath (
     ...(peers && { peers }),
     limits: options.limits ?? {},
     observability,
-    audit
+    audit: await supersedeOlder({ certs: paths.directory, certsPassphraseFile: options.certsPassphraseFile, clonePolicy: options.limits?.clonePolicy, audit }, { lifecycle, observability })
   })
   lifecycle.onClose('message path', async (hard) => {
     broker.drain()

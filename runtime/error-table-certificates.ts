@@ -57,8 +57,8 @@ export const certificateErrors = {
     retryable: false
   },
   CERTS_BUSY: {
-    meaning: 'Another process has been working on the certificate authority for the whole of the time allowed.',
-    remedy: 'Try again; if no other process uses the directory, see who holds the file named `lock` in it.',
+    meaning: 'Another process has been working on the certificate authority for the whole of the time allowed, or has taken it over while ours stood still.',
+    remedy: 'Try again; the message names who holds the file `lock` in the directory: a process that hangs has to be ended. After a take-over look at what was done (`pulsegate certs list`) and write the lists anew (`pulsegate certs crl`).',
     exit: 1,
     retryable: true
   },

@@ -156,7 +156,7 @@ export const settings = {
     type: 'string',
     enum: ['report', 'refuse'],
     default: 'report',
-    description: 'A device that comes with an older certificate after a newer one was used: only reported as a clone, or refused as well.'
+    description: 'A device that comes with an older certificate after a newer one was used: only reported as a clone, or refused as well (and its certificate revoked as superseded, where the authority\'s keys are at hand).'
   },
   masterKey: {
     type: 'string',

@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -77,4 +77,43 @@ test('a lock that nobody moves any more is taken; one that is moved is not', asy
   t.ok(overlaps.every((count) => count === 1))
   await t.rejects(withLock(dir, async () => { throw new Error('work') }), { message: 'work' })
   t.equal(await withLock(dir, async () => 3), 3, 'an error lets the lock go')
+})
+
+test('a living process that stands still for long is not robbed', { timeout: 60_000 }, async (t) => {
+  const { dir } = await createPki(t)
+  const child = startOne(t, dir, 'stand-still')
+  const ended = once(child, 'exit')
+  await once(child, 'message')
+  await t.rejects(withLock(dir, async () => 1, { staleMs: 300, waitMs: 1_000 }), { code: 'CERTS_BUSY', message: `process ${child.pid} on` })
+  await withLock(dir, async () => { await t.rejects(stat(join(dir, 'inside')), { code: 'ENOENT' }, 'it had finished') }, { staleMs: 300 })
+  t.same(await ended, [0, null], 'and found its lock as it had left it')
+})
+
+test('who was robbed all the same, by another machine, leaves the other\'s lock alone and says so', async (t) => {
+  const dir = t.testdir()
+  const path = join(dir, 'lock')
+  const others = JSON.stringify({ machine: 'elsewhere x', pid: 1, id: 'y' })
+  const robbed = withLock(dir, async () => {
+    await rm(path)
+    await writeFile(path, others)
+    return 1
+  })
+  await t.rejects(robbed, { code: 'CERTS_BUSY', message: /taken over by process 1 on elsewhere/ })
+  t.equal(await readFile(path, 'utf8'), others)
+  await rm(path)
+  await t.rejects(withLock(dir, async () => { await rm(path) }), { code: 'CERTS_BUSY', message: /taken away/ })
+})
+
+test('a lock of a process that has ended is taken at once, also when its number belongs to another by now', async (t) => {
+  const dir = t.testdir()
+  const path = join(dir, 'lock')
+  const ours = await withLock(dir, async () => JSON.parse(await readFile(path, 'utf8')) as { pid: number, started: string })
+  // where there is no /proc, only a number that nobody has tells
+  const reused = process.platform === 'linux' ? [{ ...ours, started: `${ours.started}0` }] : []
+  for (const dead of [...reused, { ...ours, pid: 0x3fffffff }]) {
+    await writeFile(path, JSON.stringify(dead))
+    t.equal(await withLock(dir, async () => 1, { waitMs: 0, staleMs: 60_000 }), 1)
+  }
+  await writeFile(path, JSON.stringify(ours))
+  await t.rejects(withLock(dir, async () => 1, { waitMs: 400, staleMs: 100 }), { code: 'CERTS_BUSY' }, 'ours lives')
 })
