@@ -10,6 +10,7 @@ import { type TLSSocket } from 'node:tls'
 import { type AuditLog } from '../runtime/audit.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Observability } from '../runtime/observability.ts'
+import { tlsProfile } from '../runtime/tls-profile.ts'
 import { answerTo, type Answer } from './answer.ts'
 import { readJson } from './body.ts'
 import { operatorOf, type Operator } from './operator.ts'
@@ -45,9 +46,6 @@ export interface AdminServer {
   close (): Promise<void>
 }
 
-const noRenegotiation = 0x4000_0000 // SSL_OP_NO_RENEGOTIATION
-const noTicket = 0x4000 // SSL_OP_NO_TICKET: a resumed session would skip the look at certificate and list
-
 /** Starts listening. Throws PORT_UNAVAILABLE. */
 export async function startAdminServer (options: AdminServerOptions): Promise<AdminServer> {
   const { host, port } = options
@@ -81,9 +79,7 @@ function secure (tls: AdminTls): ServerOptions {
     crl: [...tls.crl],
     requestCert: true,
     rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ciphers: 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=2',
-    secureOptions: noRenegotiation | noTicket
+    ...tlsProfile({ resumption: false }) // a resumed session would skip the look at certificate and list
   }
 }
 
