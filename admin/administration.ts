@@ -103,7 +103,7 @@ export class Administration {
       }
       await tell.begun(route, params)
       const { searchParams: query } = new URL(request.url ?? '/', 'https://admin')
-      return answerTo.done(await route.handle({ operator, params, query, body }))
+      return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body }))
     } catch (error) {
       const answer = answerTo.failed(error)
       tell.failed(route, params, answer)

@@ -1,10 +1,12 @@
 // What may be asked of the administration address: a table of routes, matched by method and path. Pure.
-import { type AuditEntity } from '../runtime/audit.ts'
+import { type AuditAgent, type AuditEntity } from '../runtime/audit.ts'
 import { type Operator } from './operator.ts'
 import { type AdminRight } from './rights.ts'
 
 export interface AdminRequest {
   readonly operator: Operator
+  /** The same, as the audit trail names them: for what is written down of a change itself. */
+  readonly agent: AuditAgent
   /** Of the path's `:names`, decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams

@@ -2,15 +2,12 @@
 // Off unless a port is set; when one is, a missing authority ends the start instead of leaving the port shut in silence.
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
 import { loadCredentials, type Credentials } from '../broker/credentials.ts'
-import { type Broker, type TlsFiles } from '../broker/broker.ts'
+import { type TlsFiles } from '../broker/broker.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { operatorsDirectory } from '../certs/operators.ts'
-import { type Database } from '../ingest/database.ts'
-import { type DeviceRegistry } from '../ingest/registry.ts'
-import { type AuditLog } from '../runtime/audit.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Config } from '../runtime/settings.ts'
-import { adminRoutes } from './admin-routes.ts'
+import { type AdminParts, adminRoutes } from './admin-routes.ts'
 import { type PartsContext } from './parts.ts'
 import { watchFiles } from './watch-files.ts'
 
@@ -19,13 +16,6 @@ export interface AdminOptions {
   readonly port: number
   /** Folder of the fleet's authority. */
   readonly certs: string
-}
-
-export interface AdminParts {
-  readonly broker: Broker
-  readonly registry: DeviceRegistry
-  readonly database: Database
-  readonly audit: AuditLog
 }
 
 export const adminSettings = ['adminHost', 'adminPort'] as const
