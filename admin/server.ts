@@ -23,7 +23,8 @@ export interface AdminServerOptions extends AdministrationOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  readonly tls: AdminTls
+  /** Null: nobody is let in until `replace`. */
+  readonly tls: AdminTls | null
 }
 
 export interface AdminServer {
@@ -37,7 +38,7 @@ export interface AdminServer {
 export async function startAdminServer (options: AdminServerOptions): Promise<AdminServer> {
   const { host, port } = options
   const server = createServer({ ...secure(options.tls), ...bounds })
-  const admin = new Administration(options, options.tls.trust)
+  const admin = new Administration(options, options.tls?.trust ?? { issuers: [], revoked: new Set() })
   server.maxConnections = 100
   server.on('request', (request: IncomingMessage, response: ServerResponse) => { admin.serve(request, response).catch(() => response.destroy()) })
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => { admin.refusedHandshake(error, socket) })
@@ -58,12 +59,9 @@ export async function startAdminServer (options: AdminServerOptions): Promise<Ad
   }
 }
 
-function secure (tls: AdminTls): ServerOptions {
+function secure (tls: AdminTls | null): ServerOptions {
   return {
-    key: tls.key,
-    cert: tls.cert,
-    ca: [...tls.ca],
-    crl: [...tls.crl],
+    ...(tls && { key: tls.key, cert: tls.cert, ca: [...tls.ca], crl: [...tls.crl] }),
     requestCert: true,
     rejectUnauthorized: true,
     ...tlsProfile({ resumption: false }) // a resumed session would skip the look at certificate and list

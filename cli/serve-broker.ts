@@ -75,7 +75,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   if (options.admin !== undefined) {
     // whoever administers may more than the broker itself
     const owner = openOne(options.databaseUrl, 'pulsegate administration', undefined, { ...options, poolSize: 1 }, context)
-    await serveAdmin({ certs: options.certs, ...options.admin }, { broker, database: owner, audit }, context)
+    await serveAdmin({ certs: options.certs, certsPassphraseFile: options.certsPassphraseFile, ...options.admin }, { broker, database: owner, audit, health }, context)
   }
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log, health, meter: observability.meter, audit }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')

@@ -135,7 +135,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   lifecycle.onClose('certificate upkeep', keepCertificates({
     paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
   }))
-  const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, database, audit }, context)
+  const admin = await serveAdmin({ certs, certsPassphraseFile: options.certsPassphraseFile, ...options.admin }, { broker: path.broker, database, audit, health }, context)
   const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health }, context) : null
   watchRegistryFor({ databaseUrl, broker: path.broker, worker: path.worker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)

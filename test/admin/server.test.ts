@@ -6,15 +6,13 @@ import { type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { test, type Test } from 'tap'
-import { loadCredentials } from '../../broker/credentials.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { operatorsDirectory } from '../../certs/operators.ts'
-import { adminFiles } from '../../cli/serve-admin.ts'
 import { adminRights, mayDo, type AdminRight } from '../../admin/rights.ts'
 import { type AdminRoute } from '../../admin/routes.ts'
 import { operatorRoles, type OperatorRole } from '../../runtime/operator-roles.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
-import { startAdminHouse, type AdminHouse } from '../fixtures/admin.ts'
+import { loadAdminTls, startAdminHouse, type AdminHouse } from '../fixtures/admin.ts'
 
 /** One route for each right, that notes that it was reached. */
 function routesNoting (reached: string[]): AdminRoute[] {
@@ -79,7 +77,7 @@ test('only a living certificate of the operators\' authority gets in [C20]', asy
   t.equal((await ask(alice, 'POST', path, undefined, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305' })).status, 200, 'every suite of our listeners')
   const authority = await openAuthority(operatorsDirectory(pki.dir))
   await authority.revoke('alice', 'keyCompromise')
-  server.replace(await loadCredentials(adminFiles(pki.dir)))
+  server.replace(await loadAdminTls(pki))
   await t.rejects(ask(alice, 'POST', path), 'revoked')
   t.equal(reached.length, 3)
   t.ok(events.filter(({ outcome, reason }) => outcome === 'serious-failure' && reason?.startsWith('handshake')).length >= 5, 'refused handshakes are written down')
@@ -88,7 +86,7 @@ test('only a living certificate of the operators\' authority gets in [C20]', asy
 /** Takes back what `name` has, and has the server read the lists again. */
 async function revoke ({ pki, server }: AdminHouse, name: string): Promise<void> {
   await (await openAuthority(operatorsDirectory(pki.dir))).revoke(name, 'keyCompromise')
-  server.replace(await loadCredentials(adminFiles(pki.dir)))
+  server.replace(await loadAdminTls(pki))
 }
 
 /** Lets a client's first words through, and all that is said to it, but no more of the client's until it is told to. */
