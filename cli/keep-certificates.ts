@@ -2,8 +2,10 @@
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
 // Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
 import { type CredentialEnd } from '../broker/broker.ts'
+import { type AuthorityOptions } from '../certs/authority.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
+import { renewOperatorLists } from '../certs/operators.ts'
 import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Health } from '../runtime/health.ts'
 import { type Logger, type Meter } from '../runtime/observability.ts'
@@ -64,10 +66,21 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
   }
 }
 
-async function renewWhatIsDue ({ paths, serverNames, passphraseFile }: CertificateUpkeep): Promise<readonly string[]> {
+async function renewWhatIsDue ({ paths, serverNames, passphraseFile, log }: CertificateUpkeep): Promise<readonly string[]> {
   if (serverNames === undefined) return []
   const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }
-  return (await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)).changed
+  const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)
+  return [...changed, ...await renewOperators(paths.directory, passphrase, log)]
+}
+
+/** What was renewed of the operators' authority. Its faults (keys under another passphrase) are logged and harm nobody else. */
+export async function renewOperators (directory: string, options: AuthorityOptions, log: Logger): Promise<readonly string[]> {
+  try {
+    return await renewOperatorLists(directory, options) ? ['operators\' lists'] : []
+  } catch (err) {
+    log.error({ err }, 'the operators\' revocation lists could not be renewed')
+    return []
+  }
 }
 
 interface Reader {

@@ -1,14 +1,13 @@
 // The certificates of the administration address as a process keeps them: an encrypted server key, a list that has ended, and what
 // /readyz and metrics say of them. Real authorities, real TLS.
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { type Broker } from '../../broker/broker.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { authorityPaths } from '../../certs/files.ts'
 import { operatorsDirectory } from '../../certs/operators.ts'
-import { writeLists } from '../../certs/revocation.ts'
-import { loadState, rootSigners } from '../../certs/state.ts'
+import { keepCertificates } from '../../cli/keep-certificates.ts'
 import { serveAdmin } from '../../cli/serve-admin.ts'
 import { type Database } from '../../ingest/database.ts'
 import { type AuditEvent } from '../../runtime/audit.ts'
@@ -16,11 +15,9 @@ import { Health } from '../../runtime/health.ts'
 import { Lifecycle } from '../../runtime/lifecycle.ts'
 import { quietObservability } from '../../runtime/observability.ts'
 import { startTelemetry } from '../../runtime/telemetry.ts'
-import { askAdmin, issuePerson, type Person } from '../fixtures/admin.ts'
+import { agedOperatorLists, askAdmin, issuePerson, type Person } from '../fixtures/admin.ts'
 import { eventually } from '../fixtures/broker.ts'
 import { createPki, type Pki } from '../fixtures/pki.ts'
-
-const dayMs = 86_400_000
 
 interface Served {
   readonly health: Health
@@ -51,14 +48,6 @@ async function serveFrom (t: Test, pki: Pki, certsPassphraseFile?: string): Prom
   }
 }
 
-/** As if the operators' lists had been written so many days ago; they are good for 30. */
-async function agedLists ({ dir }: Pki, days: number): Promise<void> {
-  const paths = authorityPaths(operatorsDirectory(dir))
-  const state = await loadState(paths, undefined)
-  const records = await (await openAuthority(operatorsDirectory(dir))).list()
-  await writeLists(paths, records, { cas: state.cas, roots: await rootSigners(paths, state, undefined, 'required') }, new Date(Date.now() - days * dayMs))
-}
-
 test('an encrypted server key serves administration too', async (t) => {
   const pki = await createPki(t)
   const alice = await issuePerson(pki.dir, 'alice', 'operator')
@@ -72,13 +61,40 @@ test('an encrypted server key serves administration too', async (t) => {
 test('an operators\' list that has ended shuts administration, not the process, and a new one opens it [C15]', async (t) => {
   const pki = await createPki(t)
   const alice = await issuePerson(pki.dir, 'alice', 'operator')
-  await agedLists(pki, 31)
+  await agedOperatorLists(pki.dir, 31)
   const { ask, health } = await serveFrom(t, pki)
   t.match(health.report(), { ready: true, checks: { administration: { ready: true, reason: /operators.*issuing\.pem: the CRL ended .*pulsegate certs crl --dir .*operators/ } } }, 'devices are served, and it is said what is not')
   t.equal(await ask(alice), null, 'nobody gets in')
   await (await openAuthority(operatorsDirectory(pki.dir))).writeCrls()
   await eventually(() => health.report().checks['administration']?.reason === undefined, 'the new list to be taken')
   t.equal(await ask(alice), 200)
+})
+
+test('upkeep renews operators\' lists every hour, and a fault of theirs does not keep the fleet\'s from it', async (t) => {
+  const pki = await createPki(t)
+  await issuePerson(pki.dir, 'alice', 'operator')
+  const real = globalThis.setInterval
+  t.teardown(() => { globalThis.setInterval = real })
+  let anHourLater = (): void => {}
+  globalThis.setInterval = ((work: () => void, ms: number) => {
+    if (ms === 3_600_000) anHourLater = work
+    return real(work, ms)
+  }) as typeof setInterval
+  const renewed: unknown[] = []
+  const reader = { reloadCertificates: async () => {} }
+  t.teardown(keepCertificates({
+    paths: pki.authority.paths, serverNames: ['localhost'], broker: reader, log: quietObservability().log, audit: { record: ({ detail }) => { renewed.push(detail?.['changed']) } }
+  }))
+  await agedOperatorLists(pki.dir, 16)
+  anHourLater()
+  await eventually(() => renewed.length === 1, 'the lists to be renewed')
+  const { issuingKey } = authorityPaths(operatorsDirectory(pki.dir))
+  await agedOperatorLists(pki.dir, 16)
+  await rename(issuingKey, `${issuingKey}.away`)
+  await writeFile(pki.files.certFile, 'damaged')
+  anHourLater()
+  await eventually(() => renewed.length === 2, 'the server certificate to be renewed')
+  t.strictSame(renewed, ['operators\' lists', 'server'])
 })
 
 test('a missing operators\' authority ends the start, with what to do', async (t) => {
@@ -88,7 +104,7 @@ test('a missing operators\' authority ends the start, with what to do', async (t
 test('operators\' certificates and lists about to end are said in /readyz, as a metric, and to the audit trail [C22]', async (t) => {
   const pki = await createPki(t)
   const alice = await issuePerson(pki.dir, 'alice', 'operator')
-  await agedLists(pki, 25)
+  await agedOperatorLists(pki.dir, 25)
   const { ask, health, told, metrics } = await serveFrom(t, pki)
   t.equal(await ask(alice), 200)
   t.match(health.report(), { ready: true, checks: { administration: { reason: /operators.*issuing\.pem: the revocation list of "Pulsegate issuing CA" ends .*do: pulsegate certs crl --dir .*operators$/ } } })
