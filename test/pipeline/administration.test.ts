@@ -2,19 +2,21 @@
 // the chained audit trail, refused requests too.
 import { randomUUID } from 'node:crypto'
 import { test, type Test } from 'tap'
+import { certsCommand } from '../../cli/certs.ts'
 import { type ServeOptions } from '../../cli/serve.ts'
 import { uplinkTopic } from '../../schemas/topics.ts'
-import { askAdmin, issuePerson, type Person, type Reply } from '../fixtures/admin.ts'
+import { agedOperatorLists, askAdmin, issuePerson, type Person, type Reply } from '../fixtures/admin.ts'
 import { connectDevice, type TestDevice } from '../fixtures/mqtt-device.ts'
 import { createPki, type DeviceIdentity } from '../fixtures/pki.ts'
 import { startPulsegate } from '../fixtures/pulsegate.ts'
 import { needsServices } from '../services/skip.ts'
 
-async function startAdministered (t: Test, overrides: Partial<ServeOptions> = {}) {
+async function startAdministered (t: Test, overrides: Partial<ServeOptions> = {}, before: (directory: string) => Promise<void> = async () => {}) {
   const pki = await createPki(t)
   const alice = await issuePerson(pki.dir, 'alice', 'operator')
   const carol = await issuePerson(pki.dir, 'carol', 'auditor')
   const victor = await issuePerson(pki.dir, 'victor', 'viewer')
+  await before(pki.dir)
   const running = await startPulsegate(t, { certs: pki.dir, admin: { host: '127.0.0.1', port: 0 }, ...overrides })
   const { service } = running
   return {
@@ -56,6 +58,16 @@ test('an operator suspends a device over HTTPS: its session ends, the registry s
   const ofDevice = events.filter(({ entity }) => entity === id).map(({ agent, outcome, reason }) => [agent, outcome, reason]).reverse()
   t.strictSame(ofDevice, [['victor', 'serious-failure', 'right'], ['alice', 'success', null], ['alice', 'minor-failure', 'REQUEST'], ['alice', 'success', null]])
   t.equal((await ask(alice, 'GET', '/v1/audit')).status, 403, 'an operator does not read the trail')
+})
+
+test('`up` renews an operators\' list that has ended while it was not running', needsServices, async (t) => {
+  const { alice, ask, service, pki, reader } = await startAdministered(t, {}, (directory) => agedOperatorLists(directory, 31))
+  t.equal((await ask(alice, 'GET', '/v1/whoami')).status, 200)
+  t.same(service.health.report().checks['administration'], { ready: true })
+  // who is made an operator is told in the operators' own folder, and stands in the trail
+  await certsCommand(() => {}).parseAsync(['operator', 'dora', '--role', 'viewer', '--dir', pki.dir], { from: 'user' })
+  const issued = async () => (await reader.query("SELECT FROM audit WHERE type = 'certificate' AND subtype = 'issued' AND detail ->> 'viewer' = 'dora'")).rows
+  while ((await issued()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50))
 })
 
 test('a retired device stays retired, and each change stands in the trail in the name of who made it [C20]', needsServices, async (t) => {
