@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TLSSocket } from 'node:tls'
 import { type AuditLog } from '../runtime/audit.ts'
+import { drainBody } from '../runtime/drain-body.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { answerTo, type Answer } from './answer.ts'
 import { readJson } from './body.ts'
@@ -28,6 +29,7 @@ interface Permitted {
   readonly isGoodNow: () => boolean
   readonly route: AdminRoute
   readonly params: Record<string, string>
+  readonly query: URLSearchParams
   readonly tell: Teller
 }
 
@@ -56,10 +58,19 @@ export class Administration {
     const requestId = randomUUID()
     const answer = await this.#answer(request, requestId)
     this.#requests.add(1, { status: String(answer.status) })
-    response.writeHead(answer.status, { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-request-id': requestId, ...answer.headers })
-    response.end(`${JSON.stringify(answer.body)}\n`)
-    // what was not read of a body that is refused must not be taken for the next request
-    if (!request.complete) response.once('finish', () => { request.destroy() })
+    const text = `${JSON.stringify(answer.body)}\n`
+    response.writeHead(answer.status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      'cache-control': 'no-store',
+      'x-request-id': requestId,
+      ...answer.headers,
+      // what was not read of a body must not be taken for the next request
+      ...(!request.complete && { connection: 'close' })
+    })
+    response.write(text)
+    await drainBody(request)
+    response.end()
   }
 
   async #answer (request: IncomingMessage, requestId: string): Promise<Answer> {
@@ -68,7 +79,7 @@ export class Administration {
     const operator = operatorOf(certificate)
     const isGoodNow = (): boolean => certificate !== undefined && isGood(certificate, this.trust, Date.now())
     const method = request.method ?? ''
-    const path = new URL(request.url ?? '/', 'https://admin').pathname
+    const { pathname: path, searchParams: query } = urlOf(request)
     const tell = teller(this.#options.audit, operator, socket.remoteAddress, requestId, method)
     if (operator === null || !isGoodNow()) {
       tell.refused('certificate', path)
@@ -91,10 +102,10 @@ export class Administration {
       tell.refused('right', route.path, route, params)
       return answerTo.refused(403, 'RIGHT', `The role ${operator.role} does not have the right ${route.right}.`)
     }
-    return this.#perform(request, { operator, isGoodNow, route, params, tell })
+    return this.#perform(request, { operator, isGoodNow, route, params, query, tell })
   }
 
-  async #perform (request: IncomingMessage, { operator, isGoodNow, route, params, tell }: Permitted): Promise<Answer> {
+  async #perform (request: IncomingMessage, { operator, isGoodNow, route, params, query, tell }: Permitted): Promise<Answer> {
     try {
       const body = await readJson(request)
       if (!isGoodNow()) { // a body may take seconds
@@ -102,7 +113,6 @@ export class Administration {
         return answerTo.certificate
       }
       await tell.begun(route, params)
-      const { searchParams: query } = new URL(request.url ?? '/', 'https://admin')
       return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body }))
     } catch (error) {
       const answer = answerTo.failed(error)
@@ -112,3 +122,10 @@ export class Administration {
     }
   }
 }
+
+/** What is no URL asks for what is not there. */
+function urlOf ({ url = '' }: IncomingMessage): URL {
+  return new URL(URL.canParse(url, base) ? url : '/', base)
+}
+
+const base = 'https://admin'

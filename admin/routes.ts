@@ -27,7 +27,14 @@ export interface AdminRoute {
 }
 
 /** A request that cannot be understood; `message` says what would be right and goes to the caller. */
-export class BadRequest extends Error {}
+export class BadRequest extends Error {
+  readonly status: 400 | 413
+
+  constructor (message: string, status: 400 | 413 = 400) {
+    super(message)
+    this.status = status
+  }
+}
 
 export type Match =
   | { readonly found: true, readonly route: AdminRoute, readonly params: Record<string, string> }

@@ -68,7 +68,7 @@ function secure (tls: AdminTls | null): ServerOptions {
   }
 }
 
-const bounds: ServerOptions = { handshakeTimeout: 5_000, headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8_192, keepAliveTimeout: 5_000 }
+const bounds: ServerOptions = { handshakeTimeout: 5_000, headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192, keepAliveTimeout: 5_000 }
 
 async function closeServer (server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => { server.close(() => { resolve() }) })
