@@ -5,6 +5,7 @@ import { type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { type TLSSocket } from 'node:tls'
 import { silentTrail } from '../runtime/audit.ts'
+import { type HandshakeGate } from '../runtime/handshake-gate.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type DeviceState } from '../schemas/device.ts'
@@ -108,6 +109,8 @@ class RunningBroker implements Broker {
     const { endsAtMs, endsFirst } = this.#listener.credentials
     this.#log.info({ address: this.address, credentialsUntil: endsAtMs === Infinity ? null : new Date(endsAtMs).toISOString(), endsFirst }, 'broker listens')
   }
+
+  get handshakes (): HandshakeGate { return this.#listener.gate }
 
   get certificateEnds (): readonly CredentialEnd[] { return this.#listener.credentials.ends }
 

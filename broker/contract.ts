@@ -2,6 +2,7 @@
 import { type Peers } from '../queue/peers.ts'
 import { type QueueWriter } from '../queue/queue.ts'
 import { type AuditTrail } from '../runtime/audit.ts'
+import { type HandshakeGate } from '../runtime/handshake-gate.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { type DeviceState } from '../schemas/device.ts'
 import { type CredentialEnd, type TlsFiles } from './credentials.ts'
@@ -28,6 +29,8 @@ export interface Broker {
   readonly address: { readonly host: string, readonly port: number }
   /** When what it works with now ends: certificates and revocation lists as last read. */
   readonly certificateEnds: readonly CredentialEnd[]
+  /** Where the handshakes of other ports of this process take their turns. */
+  readonly handshakes: HandshakeGate
   stats (): BrokerStats
   /** Closes the device's connection, if it has one, and says whether it had. `reason` goes to the log. */
   disconnect (id: string, reason: string): boolean

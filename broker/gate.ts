@@ -1,10 +1,11 @@
 // Who may begin a TLS handshake, and when. A handshake is the dearest thing a stranger can ask for, so of those who come at once only
 // some are at it; the others wait unread, each address in its turn, and one address begins only so many a second. In a
-// storm each handshake is then done in time, instead of all of them too late.
+// storm each handshake is then done in time, instead of all of them too late. Other ports of the process take their turns here too.
 //
 // Promise: a connection that was let in is begun or refused; a place that is taken is given back with the end of its handshake, with
 // the end of its socket, or after a second: who is slow costs nothing while it waits for itself and must not keep others out.
 import { type Socket } from 'node:net'
+import { type HandshakeGate } from '../runtime/handshake-gate.ts'
 import { plainAddress } from './address.ts'
 import { type Address, type Addresses } from './addresses.ts'
 import { type Limits } from './limits.ts'
@@ -12,7 +13,7 @@ import { type RefusalReason } from './refusals.ts'
 
 const placeMs = 1_000
 
-interface Waiting { readonly socket: Socket, readonly sinceMs: number }
+interface Waiting { readonly socket: Socket, readonly sinceMs: number, readonly door: GateEvents }
 export type GateAddresses = Addresses<Waiting>
 
 export interface GateEvents {
@@ -20,9 +21,11 @@ export interface GateEvents {
   begin (socket: Socket): void
   /** The socket is closed without one. */
   refused (reason: RefusalReason, address: string): void
+  /** Addresses that are banned are only slowed down. */
+  readonly lenient?: boolean
 }
 
-export class Gate {
+export class Gate implements HandshakeGate {
   readonly #limits: Limits
   readonly #events: GateEvents
   readonly #addresses: GateAddresses
@@ -47,8 +50,8 @@ export class Gate {
     return this.#turns.reduce((sum, { waiting }) => sum + waiting.length, 0) + this.#slowed.reduce((sum, { waiting }) => sum + waiting.length, 0)
   }
 
-  /** Takes a socket that is not read yet. */
-  enter (socket: Socket): void {
+  /** Takes a socket that is not read yet. `door`: of another port than the broker's. */
+  enter (socket: Socket, door: GateEvents = this.#events): void {
     socket.on('error', () => {})
     const text = socket.remoteAddress // noted now: it is gone with the connection
     if (text === undefined) {
@@ -61,9 +64,10 @@ export class Gate {
       this.done(socket)
     })
     const nowMs = performance.now()
-    const reason = this.#fault(address, nowMs)
-    if (reason !== null) return this.#refuse(socket, reason)
-    address.waiting.push({ socket, sinceMs: nowMs })
+    const waiting = { socket, sinceMs: nowMs, door }
+    const reason = this.#fault(address, nowMs, door)
+    if (reason !== null) return this.#refuse(waiting, reason)
+    address.waiting.push(waiting)
     if (address.waiting.length === 1) this.#turns.push(address)
     this.#pump(nowMs)
   }
@@ -86,16 +90,16 @@ export class Gate {
   /** Lets nobody in any more; those that wait are refused. */
   close (): void {
     this.#closed = true
-    for (const { waiting } of [...this.#turns, ...this.#slowed]) for (const { socket } of waiting.splice(0)) this.#refuse(socket, 'draining')
+    for (const { waiting } of [...this.#turns, ...this.#slowed]) for (const each of waiting.splice(0)) this.#refuse(each, 'draining')
     this.#turns = []
     this.#slowed = []
   }
 
-  #fault (address: Address<Waiting>, nowMs: number): RefusalReason | null {
+  #fault (address: Address<Waiting>, nowMs: number, { lenient }: GateEvents): RefusalReason | null {
     if (this.#closed) return 'draining'
     if (address.connections > this.#limits.maxConnectionsPerAddress) return 'too-many-from-address'
     // where devices are connected that behave, a ban slows down (see Address.take) and locks nobody out
-    return address.sessions === 0 && address.penalty.banned(nowMs) ? 'address-banned' : null
+    return lenient !== true && address.sessions === 0 && address.penalty.banned(nowMs) ? 'address-banned' : null
   }
 
   #pump (nowMs: number): void {
@@ -106,17 +110,17 @@ export class Gate {
       if (address.waiting.length > 0) (next === undefined ? this.#slowed : this.#turns).push(address)
       if (next === undefined || next.socket.destroyed) continue
       this.#places.set(next.socket, nowMs)
-      this.#events.begin(next.socket)
+      next.door.begin(next.socket)
     }
   }
 
   #expire (waiting: Waiting[], nowMs: number): void {
-    while (waiting[0] !== undefined && nowMs - waiting[0].sinceMs > this.#limits.handshakeWaitMs) this.#refuse((waiting.shift() as Waiting).socket, 'handshake-busy')
+    while (waiting[0] !== undefined && nowMs - waiting[0].sinceMs > this.#limits.handshakeWaitMs) this.#refuse(waiting.shift() as Waiting, 'handshake-busy')
   }
 
-  #refuse (socket: Socket, reason: RefusalReason): void {
+  #refuse ({ socket, door }: Waiting, reason: RefusalReason): void {
     if (socket.destroyed) return
-    this.#events.refused(reason, plainAddress(socket.remoteAddress ?? 'unknown'))
+    door.refused(reason, plainAddress(socket.remoteAddress ?? 'unknown'))
     socket.destroy()
   }
 }

@@ -1,8 +1,9 @@
 // The TLS listener: mutual TLS 1.2 and 1.3, AEAD suites with forward secrecy, no renegotiation. Takes credentials, gives
 // sockets whose certificate has been verified and identified; what fails before that is counted with its reason. A plain TCP server
 // accepts and the gate (gate.ts) says when a connection goes on to TLS; not one byte is read of it before.
-import { createServer as createTcpServer, type DropArgument, type Server as TcpServer, type Socket } from 'node:net'
+import { createServer as createTcpServer, type DropArgument, type Server as TcpServer } from 'node:net'
 import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
+import { rawOf } from '../runtime/handshake-gate.ts'
 import { tlsProfile } from '../runtime/tls-profile.ts'
 import { plainAddress } from './address.ts'
 import { claimOf, watchClaims } from './claims.ts'
@@ -133,11 +134,6 @@ export class Listener {
     socket.on('error', () => {})
     socket.destroy()
   }
-}
-
-/** The TCP socket under a TLS socket. Node has no public word for it, and forgets the address of a TLS socket that was refused; `test/broker/handshakes.test.ts` holds it. */
-function rawOf (socket: TLSSocket): Socket | undefined {
-  return (socket as unknown as { _parent?: Socket })._parent
 }
 
 function addressOf (peer: { readonly remoteAddress?: string | undefined } | undefined): string | undefined {

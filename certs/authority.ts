@@ -32,6 +32,14 @@ export interface LifeOptions {
   readonly days?: number
 }
 
+export interface SignOptions extends LifeOptions {
+  readonly id: string
+  /** Asked last, when nobody else can issue or revoke any more before this is in the journal; what it rejects with keeps it from being issued. */
+  readonly admit?: () => Promise<void>
+  /** For the journal: see Issued. */
+  readonly maker?: string
+}
+
 export interface ServerOptions extends LifeOptions {
   /** Put the key under the authority's passphrase. Default: as the one before. */
   readonly encrypt?: boolean
@@ -146,11 +154,11 @@ export class Authority {
   }
 
   /** Signs the public key of a PKCS #10 request for `id`; everything else in it is ignored. Writes nothing but the journal. */
-  async signRequest (requestPem: string, options: LifeOptions & { readonly id: string }): Promise<IssuedCertificate> {
+  async signRequest (requestPem: string, options: SignOptions): Promise<IssuedCertificate> {
     const id = checkDeviceId(options.id)
     const days = checkDays(options.days ?? lifeDays.device)
     const publicKey: KeyObject = await publicKeyOfRequest(requestPem)
-    return await this.#signOne(deviceRequest(id, publicKey, days))
+    return await this.#signOne({ ...deviceRequest(id, publicKey, days), maker: options.maker }, options.admit)
   }
 
   /** Signs a certificate of another kind (an operator's, say) and notes it in the journal. */
@@ -206,13 +214,14 @@ export class Authority {
     return find(await this.list(), target)
   }
 
-  async #signOne (request: LeafRequest): Promise<IssuedCertificate> {
-    const [issued] = await this.#sign([request])
+  async #signOne (request: LeafRequest, admit?: () => Promise<void>): Promise<IssuedCertificate> {
+    const [issued] = await this.#sign([request], admit)
     return issued as IssuedCertificate
   }
 
-  async #sign (requests: readonly LeafRequest[]): Promise<IssuedCertificate[]> {
+  async #sign (requests: readonly LeafRequest[], admit?: () => Promise<void>): Promise<IssuedCertificate[]> {
     return await this.#locked(async ({ cas }) => {
+      await admit?.()
       const signed = requests.map((request) => signLeaf(cas[0], request))
       await appendEntries(this.paths.journal, signed.map(({ entry }) => entry))
       return signed.map(({ issued }) => issued)

@@ -28,6 +28,8 @@ export interface LeafRequest {
   readonly publicKey: KeyObject
   readonly extensions: readonly Extension[]
   readonly days: number
+  /** For the journal: see Issued. */
+  readonly maker?: string | undefined
 }
 
 export function deviceRequest (id: string, publicKey: KeyObject, days: number): LeafRequest {
@@ -36,7 +38,7 @@ export function deviceRequest (id: string, publicKey: KeyObject, days: number): 
 
 /** Throws CERTS_AUTHORITY_EXPIRED when the CA is not valid now. */
 export function signLeaf (ca: SigningCa, request: LeafRequest, nowMs = Date.now()): { issued: IssuedCertificate, entry: Issued } {
-  const { role, commonName, names, publicKey, extensions, days } = request
+  const { role, commonName, names, publicKey, extensions, days, maker } = request
   const { certificate, file } = ca
   const untilMs = Date.parse(certificate.validTo)
   if (nowMs > untilMs || nowMs < Date.parse(certificate.validFrom)) {
@@ -46,7 +48,7 @@ export function signLeaf (ca: SigningCa, request: LeafRequest, nowMs = Date.now(
   const { serial, pem } = signCertificate({ commonName, publicKey, ...life, extensions }, ca.signer)
   return {
     issued: { serial, certPem: pem, chainPem: pem + ca.chainPem, notAfterMs: life.notAfterMs },
-    entry: issuedEntry(serial, role, names, life, nowMs, ca.serial)
+    entry: { ...issuedEntry(serial, role, names, life, nowMs, ca.serial), ...(maker !== undefined && { maker }) }
   }
 }
 

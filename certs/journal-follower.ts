@@ -2,7 +2,7 @@
 // revocation counts from the moment it is in the journal, before any list is written or read.
 import { open } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
-import { type Issued, type Revoked } from './journal.ts'
+import { type Issued, type RevocationReason, type Revoked } from './journal.ts'
 
 export interface KnownCertificate {
   readonly serial: string
@@ -12,10 +12,21 @@ export interface KnownCertificate {
   readonly revoked: boolean
 }
 
+/** Of a device id or server name for which something was issued. */
+export interface Standing {
+  /** Whose birth certificate the first one was issued for; null: for nobody's. */
+  readonly maker: string | null
+  /** One of its certificates was revoked for something that concerns the device, and nothing has been issued for it since. */
+  readonly revoked: boolean
+}
+
+/** Why a certificate is taken back whose device is as good as before. */
+const harmless: ReadonlySet<RevocationReason> = new Set<RevocationReason>(['superseded', 'cACompromise'])
+
 export class JournalFollower {
   readonly #path: string
   readonly #bySerial = new Map<string, KnownCertificate>()
-  readonly #byName = new Map<string, Set<string>>()
+  readonly #byName = new Map<string, Standing & { revoked: boolean, readonly serials: Set<string> }>()
   #offset = 0
   #reading: Promise<void> | null = null
 
@@ -28,16 +39,16 @@ export class JournalFollower {
     return this.#bySerial.get(serial)?.revoked === true
   }
 
-  /** Whether a certificate was ever issued for this device id or server name. */
-  async hasIssued (name: string): Promise<boolean> {
+  /** Null: nothing was ever issued for this device id or server name. */
+  async standingOf (name: string): Promise<Standing | null> {
     await this.#follow()
-    return this.#byName.has(name)
+    return this.#byName.get(name) ?? null
   }
 
   /** The device's living certificates that were issued before `serial`; none when `serial` is not the device's, or not good itself. */
   async olderThan (device: string, serial: string, nowMs: number): Promise<string[]> {
     await this.#follow()
-    const serials = [...this.#byName.get(device) ?? []]
+    const serials = [...this.#byName.get(device)?.serials ?? []]
     const at = serials.indexOf(serial)
     if (at < 0 || this.#bySerial.get(serial)?.revoked === true) return []
     return serials.slice(0, at).filter((older) => {
@@ -90,16 +101,26 @@ export class JournalFollower {
     const entry = JSON.parse(line) as Issued | Revoked
     const before = this.#bySerial.get(entry.serial)
     if (entry.event === 'revoked') {
-      if (before !== undefined) this.#bySerial.set(entry.serial, { ...before, revoked: true })
+      if (before === undefined) return
+      this.#bySerial.set(entry.serial, { ...before, revoked: true })
+      if (!harmless.has(entry.reason)) this.#mark(before.names, true)
       return
     }
     if (entry.event !== 'issued') return
-    const { serial, role, names, notAfter } = entry
+    const { serial, role, names, notAfter, maker = null } = entry
     this.#bySerial.set(serial, { serial, role, names, notAfterMs: Date.parse(notAfter), revoked: false })
     for (const name of names) {
-      const serials = this.#byName.get(name)
-      if (serials === undefined) this.#byName.set(name, new Set([serial]))
-      else serials.add(serial)
+      const known = this.#byName.get(name)
+      if (known === undefined) this.#byName.set(name, { maker, revoked: false, serials: new Set([serial]) })
+      else known.serials.add(serial)
+    }
+    this.#mark(names, false)
+  }
+
+  #mark (names: readonly string[], revoked: boolean): void {
+    for (const name of names) {
+      const known = this.#byName.get(name)
+      if (known !== undefined) known.revoked = revoked
     }
   }
 }

@@ -29,6 +29,8 @@ export interface Issued {
   readonly notAfter: string
   /** Serial of the CA that signed it. Journals from before there could be two do not say: then it was the one there was. */
   readonly issuer?: string
+  /** Whose birth certificate it was issued for: SHA-256 of the maker's key, hex. */
+  readonly maker?: string
 }
 
 export interface Revoked {
@@ -39,7 +41,7 @@ export interface Revoked {
 }
 
 /** One certificate, as far as it has come. */
-export type CertificateRecord = Omit<Issued, 'event' | 'at' | 'issuer'> & {
+export type CertificateRecord = Omit<Issued, 'event' | 'at' | 'issuer' | 'maker'> & {
   readonly issuedAt: string
   /** Serial of the CA that signed it; a root's own. */
   readonly issuer: string

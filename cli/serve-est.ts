@@ -1,5 +1,8 @@
 // How the EST server is put together, beside a broker in `up` or alone in `pulsegate certs est`: the authority's folder, the registry where
 // there is a database, the audit trail or its spool, and files that are read again when they change.
+import { Addresses } from '../broker/addresses.ts'
+import { Gate } from '../broker/gate.ts'
+import { defaultLimits } from '../broker/limits.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { type EstLimits } from '../certs/est/limits.ts'
 import { makersDirectory } from '../certs/est/makers.ts'
@@ -8,10 +11,12 @@ import { createSpoolTrail } from '../certs/spool-trail.ts'
 import { type Database } from '../ingest/database.ts'
 import { mayEnrol } from '../ingest/may-enrol.ts'
 import { type AuditTrail } from '../runtime/audit.ts'
+import { type HandshakeGate } from '../runtime/handshake-gate.ts'
 import { type Health } from '../runtime/health.ts'
+import { type Lifecycle } from '../runtime/lifecycle.ts'
 import { keepCertificates } from './keep-certificates.ts'
 import { type PartsContext } from './parts.ts'
-import { watchFiles } from './watch-files.ts'
+import { watchFolder } from './watch-files.ts'
 
 export interface ServeEstOptions {
   readonly host: string
@@ -34,11 +39,14 @@ export interface EstParts {
   /** Default: the spool in the authority's folder. */
   readonly audit?: AuditTrail
   readonly health: Health
+  /** The gate of the broker in this process; absent: one of its own. */
+  readonly handshakes?: HandshakeGate
 }
 
 const dayMs = 86_400_000
+const tickMs = 200
 
-export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOptions, { directory, serverNames, passphraseFile, database, audit, health }: EstParts, { lifecycle, observability }: PartsContext): Promise<EstServer> {
+export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOptions, { directory, serverNames, passphraseFile, database, audit, health, handshakes }: EstParts, { lifecycle, observability }: PartsContext): Promise<EstServer> {
   const log = observability.log.child({ part: 'est' })
   const trail = audit ?? spoolUntilClosed()
   const est = await startEstServer({
@@ -50,14 +58,14 @@ export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOp
     ...(database && { mayEnrol: (id) => mayEnrol(database, id) }),
     audit: trail,
     observability: { ...observability, log },
-    ...(limits && { limits })
+    ...(limits && { limits }),
+    handshakes: handshakes ?? ownGate(lifecycle)
   })
   lifecycle.onClose('enrolment over HTTPS', (hard) => est.close(hard))
   health.register('enrolment', () => est.check())
   lifecycle.onClose('certificates of enrolment', keepCertificates({ paths: authorityPaths(directory), passphraseFile, ...(serverNames && { serverNames }), broker: est, log }))
-  const makers = makersDirectory(directory)
   const reload = (): void => { est.reloadCertificates().catch((err: unknown) => { log.error({ err }, 'makers could not be read; those from before still count') }) }
-  lifecycle.onClose('look at makers', watchFiles([makers], reload))
+  lifecycle.onClose('look at makers', watchFolder(makersDirectory(directory), reload))
   return est
 
   function spoolUntilClosed (): AuditTrail {
@@ -65,4 +73,11 @@ export async function serveEst ({ host, port, deviceLifeMs, limits }: ServeEstOp
     lifecycle.onClose('audit spool of enrolment', () => spool.close())
     return spool
   }
+}
+
+function ownGate (lifecycle: Lifecycle): HandshakeGate {
+  const gate = new Gate(defaultLimits, new Addresses(defaultLimits), { begin () {}, refused () {} }) // no port of a broker here
+  const timer = setInterval(() => { gate.tick(performance.now()) }, tickMs).unref()
+  lifecycle.onClose('gate of enrolment', () => { clearInterval(timer) })
+  return gate
 }

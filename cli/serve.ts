@@ -139,7 +139,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
     paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
   }))
   const admin = await serveAdmin({ certs, certsPassphraseFile: options.certsPassphraseFile, ...options.admin }, { broker: path.broker, database, audit, health }, context)
-  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health }, context) : null
+  const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health, handshakes: path.broker.handshakes }, context) : null
   watchRegistryFor({ databaseUrl, broker: path.broker, worker: path.worker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())

@@ -26,6 +26,7 @@ export const refusals = {
   certificate: { status: 403, text: 'The certificate in the TLS handshake does not count here: it is not from this authority or a maker it knows, has ended, is revoked, or does not name exactly one device.' },
   'wrong-operation': { status: 403, text: 'This certificate is not for this operation: the maker\'s is for simpleenroll, the device\'s own is for simplereenroll.' },
   'id-taken': { status: 403, text: 'This device id has a certificate of this authority already. Renew with it, or ask for a token made for this id.' },
+  revoked: { status: 403, text: 'The certificates of this device were revoked, and the maker\'s certificate does not bring them back. Ask for a token.' },
   'may-not-enrol': { status: 403, text: 'The registry does not let this device enrol.' },
   'no-device-id': { status: 400, text: 'The user name must be the device id: a UUID such as 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5.' },
   request: { status: 400, text: 'The signing request is refused' },

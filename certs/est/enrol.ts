@@ -4,7 +4,11 @@
 //   simpleenroll    token (Basic or Bearer) → its device id, or any new one │ birth certificate → the id it names
 //   simplereenroll  our certificate, not ended, not revoked → the id it names, with a new key
 //
-// The cheap checks come first, what changes anything last: a token is spent and an id claimed only when everything else is right.
+// An id is the first one's for whom something was issued, and the journal says who that was: there is no second memory of it that could
+// disagree. So what a stranger may have is asked twice, first because it is cheap, and at last under the authority's lock, where nobody can
+// issue or revoke in between. A process that dies leaves an id either free or issued.
+//
+// The cheap checks come first, what changes anything last: a token is spent only when everything else is right.
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type Authority } from '../authority.ts'
@@ -14,7 +18,6 @@ import { publicKeyOfRequest } from '../request.ts'
 import { type Tokens } from '../tokens.ts'
 import { Refusal } from './answer.ts'
 import { credentialsOf, type TokenCredentials } from './authorization.ts'
-import { type Claimant, type Claims } from './claims.ts'
 import { type Peer } from './peer.ts'
 import { type Slots } from './slots.ts'
 
@@ -24,7 +27,6 @@ export type MayEnrol = (id: string) => Promise<boolean | string>
 export interface EnrolParts {
   readonly authority: () => Pick<Authority, 'signRequest'>
   readonly tokens: Tokens
-  readonly claims: Claims
   readonly journal: JournalFollower
   readonly mayEnrol: MayEnrol
   readonly signing: Slots
@@ -67,17 +69,15 @@ async function enrolByToken (parts: EnrolParts, request: EnrolRequest, { user, t
   const { name, device } = checked.record
   const publicKey = await keyOf(request)
   await admitted(parts, id)
-  const release = device === null ? await claim(parts, id, `token ${name}`) : async () => {}
+  const admit = device === null ? () => refuseTaken(parts, id, null) : undefined
+  await admit?.()
   return await signing.run(async () => {
     if (!await tokens.spend(name)) throw new Refusal('token', { audited: 'token-used' })
-    return await sign(parts, request, id, publicKey, 'token').catch(async (error: unknown) => {
+    return await sign(parts, request, { id, publicKey, by: 'token', admit }).catch(async (error: unknown) => {
       await tokens.giveBack(name)
       throw error
     })
-  }).then((enrolled) => ({ ...enrolled, token: name }), async (error: unknown) => {
-    await release()
-    throw error
-  })
+  }).then((enrolled) => ({ ...enrolled, token: name }))
 }
 
 async function enrolByBirth (parts: EnrolParts, request: EnrolRequest): Promise<Enrolled> {
@@ -87,11 +87,10 @@ async function enrolByBirth (parts: EnrolParts, request: EnrolRequest): Promise<
   if (peer.kind === 'device') throw new Refusal('wrong-operation')
   const publicKey = await keyOf(request)
   await admitted(parts, peer.id)
-  const release = await claim(parts, peer.id, `maker ${peer.maker.fingerprint}`)
-  return await parts.signing.run(() => sign(parts, request, peer.id, publicKey, 'birth')).catch(async (error: unknown) => {
-    await release()
-    throw error
-  })
+  const maker = peer.maker.fingerprint
+  const admit = () => refuseTaken(parts, peer.id, maker)
+  await admit()
+  return await parts.signing.run(() => sign(parts, request, { id: peer.id, publicKey, by: 'birth', admit, maker }))
 }
 
 async function renew (parts: EnrolParts, request: EnrolRequest): Promise<Enrolled> {
@@ -99,15 +98,13 @@ async function renew (parts: EnrolParts, request: EnrolRequest): Promise<Enrolle
   if (peer.kind === 'none') throw new Refusal('no-certificate')
   if (peer.kind === 'bad') throw new Refusal('certificate', { audited: peer.fault })
   if (peer.kind === 'birth') throw new Refusal('wrong-operation')
-  const refuseRevoked = async (): Promise<void> => {
+  const admit = async (): Promise<void> => {
     if (await parts.journal.isRevoked(peer.certificate.serialNumber)) throw new Refusal('certificate', { audited: 'CERT_REVOKED' })
   }
-  await refuseRevoked()
+  await admit()
   const publicKey = await keyOf(request)
   await admitted(parts, peer.id)
-  const enrolled = await parts.signing.run(() => sign(parts, request, peer.id, publicKey, 'renewal'))
-  await refuseRevoked() // while it was being signed: then it does not leave this process
-  return enrolled
+  return await parts.signing.run(() => sign(parts, request, { id: peer.id, publicKey, by: 'renewal', admit }))
 }
 
 /** The key of the request, which must be another than that of the certificate shown. Throws Refusal. */
@@ -125,20 +122,24 @@ async function admitted ({ mayEnrol }: EnrolParts, id: string): Promise<void> {
   if (answer !== true) throw new Refusal('may-not-enrol', { audited: typeof answer === 'string' ? answer : 'refused by the registry' })
 }
 
-/** Gives what takes a new claim back. Throws Refusal when the id is somebody else's. */
-async function claim ({ claims, journal }: EnrolParts, id: string, claimant: Claimant): Promise<() => Promise<void>> {
-  const outcome = await claims.claim(id, claimant)
-  if (outcome === 'taken') throw new Refusal('id-taken')
-  if (outcome === 'mine') return async () => {}
-  if (await journal.hasIssued(id)) {
-    await claims.release(id)
-    throw new Refusal('id-taken')
-  }
-  return () => claims.release(id)
+/** Throws Refusal when the id is another's than `maker`'s (null: of somebody who may only have what nobody has), or was taken from its device. */
+async function refuseTaken ({ journal }: EnrolParts, id: string, maker: string | null): Promise<void> {
+  const standing = await journal.standingOf(id)
+  if (standing === null) return
+  if (maker === null || standing.maker !== maker) throw new Refusal('id-taken')
+  if (standing.revoked) throw new Refusal('revoked')
 }
 
-async function sign ({ authority, days }: EnrolParts, { requestPem }: EnrolRequest, id: string, publicKey: KeyObject, by: Enrolled['by']): Promise<Enrolled> {
-  const { serial, certPem, notAfterMs } = await authority().signRequest(requestPem, { id, days })
+interface Certified {
+  readonly id: string
+  readonly publicKey: KeyObject
+  readonly by: Enrolled['by']
+  readonly admit: (() => Promise<void>) | undefined
+  readonly maker?: string
+}
+
+async function sign ({ authority, days }: EnrolParts, { requestPem }: EnrolRequest, { id, publicKey, by, admit, maker }: Certified): Promise<Enrolled> {
+  const { serial, certPem, notAfterMs } = await authority().signRequest(requestPem, { id, days, ...(admit && { admit }), ...(maker !== undefined && { maker }) })
   const certificate = new X509Certificate(certPem)
   if (!certificate.publicKey.equals(publicKey)) throw new Error('unreachable: another key was certified than was checked')
   return { id, by, serial, notAfterMs, der: certificate.raw }

@@ -7,7 +7,7 @@ import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { isDeviceId } from '../profile.ts'
 import { type Answer, attributesAnswer, bundleAnswer, issuedAnswer, Refusal, refusalAnswer } from './answer.ts'
-import { readBody, requestPemOf } from './body.ts'
+import { drain, readBody, requestPemOf } from './body.ts'
 import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
@@ -28,21 +28,24 @@ export interface HandlerParts {
 
 type Signing = 'simpleenroll' | 'simplereenroll'
 
-/** What `https.createServer` takes. */
+/** For 'request' and 'checkContinue' of an HTTPS server. */
 export function createHandler (parts: HandlerParts): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const socket = request.socket as TLSSocket
     const caller: Caller = { requestId: randomUUID(), address: socket.remoteAddress ?? 'unknown', certificate: socket.getPeerX509Certificate() }
     request.on('error', () => {}) // a body that breaks off
     response.on('error', () => {})
-    answerOf(parts, request, caller).catch((err: unknown) => {
+    answerOf(parts, { request, response }, caller).catch((err: unknown) => {
       parts.log.error({ err, requestId: caller.requestId }, 'enrolment failed')
       return refusalAnswer(new Refusal('internal'), caller.requestId)
-    }).then((answer) => { send(request, response, answer, parts.stopping()) }, () => { response.destroy() })
+    }).then((answer) => send(request, response, answer, parts.stopping())).catch(() => { response.destroy() })
   }
 }
 
-async function answerOf (parts: HandlerParts, request: IncomingMessage, caller: Caller): Promise<Answer> {
+interface Exchange { readonly request: IncomingMessage, readonly response: ServerResponse }
+
+async function answerOf (parts: HandlerParts, exchange: Exchange, caller: Caller): Promise<Answer> {
+  const { request } = exchange
   let operation = 'none'
   try {
     limitRate(parts, caller.address)
@@ -51,7 +54,7 @@ async function answerOf (parts: HandlerParts, request: IncomingMessage, caller: 
       ? bundleAnswer(parts.material().bundle)
       : wanted === 'csrattrs'
         ? attributesAnswer()
-        : await sign(parts, request, caller, wanted)
+        : await sign(parts, exchange, caller, wanted)
     parts.recorder.answered(operation, answer.status)
     return answer
   } catch (error) {
@@ -64,9 +67,9 @@ async function answerOf (parts: HandlerParts, request: IncomingMessage, caller: 
   }
 }
 
-async function sign (parts: HandlerParts, request: IncomingMessage, caller: Caller, operation: Signing): Promise<Answer> {
+async function sign (parts: HandlerParts, { request, response }: Exchange, caller: Caller, operation: Signing): Promise<Answer> {
   if (parts.stopping()) throw new Refusal('stopping')
-  const requestPem = requestPemOf(await readBody(request))
+  const requestPem = requestPemOf(await readBody(request, response))
   const peer = peerOfSocket(request.socket as TLSSocket, caller, parts.material())
   const enrolled = await enrol(parts.enrolment, { operation, peer, authorization: request.headers.authorization, requestPem })
   parts.recorder.enrolled(caller, enrolled)
@@ -116,7 +119,7 @@ function claimedIdOf ({ headers: { authorization } }: IncomingMessage, { certifi
   return isDeviceId(user) ? user : deviceIdIn(certificate?.subjectAltName)
 }
 
-function send (request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer, stopping: boolean): void {
+async function send (request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer, stopping: boolean): Promise<void> {
   const whole = request.complete || request.method === 'GET' || request.method === 'HEAD'
   response.writeHead(status, {
     'cache-control': 'no-store',
@@ -125,6 +128,8 @@ function send (request: IncomingMessage, response: ServerResponse, { status, hea
     // a body that was not read to its end cannot be told from the next request
     ...((stopping || !whole) && { connection: 'close' })
   })
-  response.end(body)
-  if (!whole) request.resume() // the rest runs into nothing, within requestTimeout: a client that still writes can read the answer
+  response.write(body)
+  // whoever waits for our word before it sends a body has it now
+  if (!whole && request.headers.expect === undefined) await drain(request)
+  response.end()
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, type Socket } from 'node:net'
 import { type TLSSocket } from 'node:tls'
 import { type AuditTrail } from '../../runtime/audit.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
+import { type HandshakeGate, throughGate } from '../../runtime/handshake-gate.ts'
 import { type CheckResult } from '../../runtime/health.ts'
 import { type Observability } from '../../runtime/observability.ts'
 import { readPassphrase } from '../../runtime/passphrase.ts'
@@ -14,7 +15,6 @@ import { authorityPaths, type AuthorityPaths } from '../files.ts'
 import { JournalFollower } from '../journal-follower.ts'
 import { checkDays, lifeDays } from '../profile.ts'
 import { Tokens } from '../tokens.ts'
-import { Claims } from './claims.ts'
 import { ConnectionCount } from './connections.ts'
 import { type EnrolParts, type MayEnrol } from './enrol.ts'
 import { createHandler } from './handler.ts'
@@ -39,6 +39,8 @@ export interface EstOptions {
   readonly audit: AuditTrail
   readonly observability: Observability
   readonly limits?: Partial<EstLimits>
+  /** Where handshakes take their turns; absent: all begin at once. */
+  readonly handshakes?: HandshakeGate
 }
 
 export interface EstServer {
@@ -92,7 +94,6 @@ class RunningEst implements EstServer {
     this.#parts = {
       authority: () => this.#authority,
       tokens: new Tokens(paths.directory),
-      claims: new Claims(paths.directory),
       journal: new JournalFollower(paths.journal),
       mayEnrol: options.mayEnrol ?? (async () => true),
       signing: new Slots(1, this.#limits.maxWaiting), // the journal takes one writer of ours at a time
@@ -118,6 +119,8 @@ class RunningEst implements EstServer {
     } catch (cause) {
       throw new PulsegateError('PORT_UNAVAILABLE', `enrolment over HTTPS cannot listen on ${host}:${port}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
     }
+    // no file left to accept with, say: the next connection may find one
+    this.#server.on('error', (err) => { this.#options.observability.log.error({ err }, 'the address of enrolment') })
   }
 
   check (): CheckResult {
@@ -146,9 +149,19 @@ class RunningEst implements EstServer {
   }
 
   #create (): Server {
+    const { handshakes } = this.#options
     const { maxConnections, handshakeTimeoutMs, requestTimeoutMs, keepAliveMs } = this.#limits
+    const handler = createHandler({
+      material: () => this.#material,
+      stopping: () => this.#stopping,
+      enrolment: this.#parts,
+      rate: new AddressRate(this.#limits.rate),
+      recorder: this.#recorder,
+      log: this.#options.observability.log
+    })
     const server = createServer({
       ...this.#material.context,
+      pauseOnConnect: true,
       requestCert: true,
       rejectUnauthorized: false, // a device without a certificate must be able to ask for its first: peer.ts is the gate
       handshakeTimeout: handshakeTimeoutMs,
@@ -157,17 +170,12 @@ class RunningEst implements EstServer {
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: keepAliveMs
-    }, createHandler({
-      material: () => this.#material,
-      stopping: () => this.#stopping,
-      enrolment: this.#parts,
-      rate: new AddressRate(this.#limits.rate),
-      recorder: this.#recorder,
-      log: this.#options.observability.log
-    }))
+    }, handler)
+    server.on('checkContinue', handler)
     server.maxConnections = maxConnections
     server.maxRequestsPerSocket = 100
-    server.on('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
+    if (handshakes !== undefined) throughGate(server, handshakes, { lenient: true, refused: (reason) => { this.#recorder.handshakeFailed(reason) } })
+    server.prependListener('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
     server.on('drop', () => this.#recorder.handshakeFailed('too-many-connections'))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#recorder.handshakeFailed(error.code ?? 'unknown')

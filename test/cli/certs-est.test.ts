@@ -5,22 +5,10 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { renewByEst, enrolByEst } from '../../simulator/enrol-est.ts'
-import { type CliProcess, startCli } from '../fixtures/cli-process.ts'
+import { startCli } from '../fixtures/cli-process.ts'
+import { urlOfEst } from '../fixtures/est-process.ts'
 import { createPki } from '../fixtures/pki.ts'
 import { startRecordingBroker } from '../fixtures/recording-broker.ts'
-
-/** The address it says in its log once it is up. */
-async function upAt ({ child }: CliProcess): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    let text = ''
-    child.once('close', () => { reject(new Error(text)) })
-    child.stderr?.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-      const [, url] = /"est":"(https:[^"]*)"/.exec(text) ?? []
-      if (url !== undefined) resolve(url)
-    })
-  })
-}
 
 async function certs (t: Test, dir: string, ...words: string[]): Promise<{ out: string, err: string, code: number | null }> {
   return await startCli(t, 'certs', ...words, '--dir', dir).ended
@@ -30,7 +18,7 @@ test('tokens on the command line, a server of its own, simulated devices that en
   const pki = await createPki(t)
   const data = t.testdir()
   const server = startCli(t, 'certs', 'est', '--dir', pki.dir, '--port', '0', '--health-port', '0', '--server-names', 'localhost,127.0.0.1')
-  const url = await upAt(server)
+  const url = await urlOfEst(server)
   const id = randomUUID()
   const [made, listed] = [await certs(t, pki.dir, 'token', id, '--expires', '1h', '--json'), await certs(t, pki.dir, 'tokens')]
   const [{ token, name }] = JSON.parse(made.out) as [{ token: string, name: string }]

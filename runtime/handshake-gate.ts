@@ -1,0 +1,38 @@
+// Who may begin a TLS handshake, and when, for several ports of one process: a handshake is the dearest thing a stranger can ask for, so all
+// ports take their turns at one gate (broker/gate.ts). This is what a port sees of it, and how an HTTPS server is put behind it.
+import { type Socket } from 'node:net'
+import { type Server, type TLSSocket } from 'node:tls'
+
+/** A port's side. */
+export interface HandshakeDoor {
+  /** Begin the handshake. */
+  begin (socket: Socket): void
+  /** The socket is closed without one. `reason`: a word for a metric. */
+  refused (reason: string, address: string): void
+  /** Addresses that are kept out for what they did elsewhere are only slowed down here. */
+  readonly lenient?: boolean
+}
+
+export interface HandshakeGate {
+  /** Takes a socket that is not read yet. */
+  enter (socket: Socket, door: HandshakeDoor): void
+  /** The handshake has ended, well or not. */
+  done (socket: Socket): void
+}
+
+/** Puts `server`, made with `pauseOnConnect: true` and not listening yet, behind `gate`. */
+export function throughGate (server: Server, gate: HandshakeGate, { lenient, refused }: Omit<HandshakeDoor, 'begin'>): void {
+  // Node's own listener wraps the socket in TLS: it is called when the gate says so
+  const wrap = server.listeners('connection') as Array<(this: Server, socket: Socket) => void>
+  server.removeAllListeners('connection')
+  const door: HandshakeDoor = { begin (socket) { for (const each of wrap) each.call(server, socket) }, refused, ...(lenient !== undefined && { lenient }) }
+  server.on('connection', (socket: Socket) => { gate.enter(socket, door) })
+  const done = (raw: Socket | undefined): void => { if (raw !== undefined) gate.done(raw) }
+  server.on('secureConnection', (socket) => { done(rawOf(socket)) })
+  server.on('tlsClientError', (_error, socket) => { done(rawOf(socket)) })
+}
+
+/** The TCP socket under a TLS socket. Node has no public word for it, and forgets the address of a TLS socket that was refused; `test/broker/handshakes.test.ts` holds it. */
+export function rawOf (socket: TLSSocket): Socket | undefined {
+  return (socket as unknown as { _parent?: Socket })._parent
+}
