@@ -47,11 +47,11 @@ export class Administration {
     this.#requests = options.observability.meter.createCounter('pulsegate_admin_requests', { description: 'Requests to the administration address by status' })
   }
 
-  refusedHandshake (error: NodeJS.ErrnoException, socket: TLSSocket): void {
-    const reason = String(socket.authorizationError ?? error.code ?? 'unknown')
+  refusedHandshake (reason: string, address: string | undefined): void {
     this.#requests.add(1, { status: 'handshake' })
-    this.#options.audit.record({ type: 'admin', subtype: 'request', action: 'E', outcome: 'serious-failure', reason: `handshake: ${reason}`, agent: { id: 'unknown', role: 'operator' } })
-    socket.destroy()
+    this.#options.audit.record({
+      type: 'admin', subtype: 'request', action: 'E', outcome: 'serious-failure', reason: `handshake: ${reason}`, agent: { id: 'unknown', role: 'operator', ...(address !== undefined && { address }) }
+    })
   }
 
   async serve (request: IncomingMessage, response: ServerResponse): Promise<void> {

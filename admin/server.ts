@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import { type AddressInfo } from 'node:net'
+import { type TLSSocket } from 'node:tls'
 import { PulsegateError } from '../runtime/errors.ts'
+import { type HandshakeGate, rawOf, throughGate } from '../runtime/handshake-gate.ts'
 import { tlsProfile } from '../runtime/tls-profile.ts'
 import { Administration, type AdministrationOptions } from './administration.ts'
 import { type OperatorTrust } from './operator.ts'
@@ -25,6 +27,8 @@ export interface AdminServerOptions extends AdministrationOptions {
   readonly port: number
   /** Null: nobody is let in until `replace`. */
   readonly tls: AdminTls | null
+  /** Where handshakes take their turns; absent: all begin at once. */
+  readonly handshakes?: HandshakeGate
 }
 
 export interface AdminServer {
@@ -36,12 +40,17 @@ export interface AdminServer {
 
 /** Starts listening. Throws PORT_UNAVAILABLE. */
 export async function startAdminServer (options: AdminServerOptions): Promise<AdminServer> {
-  const { host, port } = options
-  const server = createServer({ ...secure(options.tls), ...bounds })
+  const { host, port, handshakes } = options
+  const server = createServer({ ...secure(options.tls), ...bounds, pauseOnConnect: true })
   const admin = new Administration(options, options.tls?.trust ?? { issuers: [], revoked: new Set() })
   server.maxConnections = 100
+  // an operator may sit at the address of devices that misbehave
+  if (handshakes !== undefined) throughGate(server, handshakes, { lenient: true, refused: (reason, address) => { admin.refusedHandshake(reason, address) } })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => { admin.serve(request, response).catch(() => response.destroy()) })
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => { admin.refusedHandshake(error, socket) })
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    admin.refusedHandshake(String(socket.authorizationError ?? error.code ?? 'unknown'), rawOf(socket)?.remoteAddress)
+    socket.destroy()
+  })
   server.listen(port, host)
   try {
     await once(server, 'listening')

@@ -47,7 +47,7 @@ export async function serveAdmin ({ host, port, certs, certsPassphraseFile }: Se
     log.error({ err: error }, 'administration lets nobody in')
     return null
   })
-  const server = await startAdminServer({ host, port, tls: credentials, routes: adminRoutes(parts), audit: parts.audit, observability })
+  const server = await startAdminServer({ host, port, tls: credentials, routes: adminRoutes(parts), audit: parts.audit, handshakes: parts.broker.handshakes, observability })
   lifecycle.onClose('administration', () => server.close())
   const reader = {
     get certificateEnds () { return credentials?.ends ?? [] },

@@ -3,7 +3,6 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { type Broker } from '../../broker/broker.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { authorityPaths } from '../../certs/files.ts'
 import { operatorsDirectory } from '../../certs/operators.ts'
@@ -16,7 +15,7 @@ import { Lifecycle } from '../../runtime/lifecycle.ts'
 import { quietObservability } from '../../runtime/observability.ts'
 import { startTelemetry } from '../../runtime/telemetry.ts'
 import { agedOperatorLists, askAdmin, issuePerson, type Person } from '../fixtures/admin.ts'
-import { eventually } from '../fixtures/broker.ts'
+import { eventually, startTestBroker } from '../fixtures/broker.ts'
 import { createPki, type Pki } from '../fixtures/pki.ts'
 
 interface Served {
@@ -33,11 +32,12 @@ async function serveFrom (t: Test, pki: Pki, certsPassphraseFile?: string): Prom
   t.teardown(() => lifecycle.close())
   const telemetry = await startTelemetry({ serviceName: 'test' })
   t.teardown(() => telemetry.close())
+  const { broker } = await startTestBroker(t)
   const health = new Health()
   const told: AuditEvent[] = []
   const record = (event: AuditEvent): void => { told.push(event) }
-  // whoami asks neither broker nor database
-  const parts = { broker: {} as Broker, database: {} as Database, audit: { record, recordNow: async (event: AuditEvent) => { record(event) } }, health }
+  // whoami does not ask the database
+  const parts = { broker, database: {} as Database, audit: { record, recordNow: async (event: AuditEvent) => { record(event) } }, health }
   const server = await serveAdmin({ certs: pki.dir, certsPassphraseFile, host: '127.0.0.1', port: 0 }, parts, { lifecycle, observability: { log, tracer, meter: telemetry.meter } })
   if (server === null) throw new Error('no administration')
   return {
