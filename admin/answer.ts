@@ -23,8 +23,9 @@ export const answerTo = {
   done: (body: unknown): Answer => ({ status: 200, code: '', body: body ?? {} }),
   refused: (status: number, code: string, message: string, headers: Record<string, string> = {}): Answer =>
     ({ status, code, body: { error: { code, message } }, headers }),
+  certificate: { status: 403, code: 'CERTIFICATE', body: { error: { code: 'CERTIFICATE', message: 'This certificate names no operator, has ended, or was taken back.' } } } satisfies Answer,
   failed (error: unknown): Answer {
-    if (error instanceof BadRequest) return { status: 400, code: 'REQUEST', body: { error: { code: 'REQUEST', message: error.message } } }
+    if (error instanceof BadRequest) return { status: error.status, code: 'REQUEST', body: { error: { code: 'REQUEST', message: error.message } } }
     if (!(error instanceof PulsegateError)) return { status: 500, code: 'INTERNAL', body: { error: { code: 'INTERNAL', message: 'It failed; the log of the process says why.' } } }
     const { code, message, entry } = error
     // an error that will go away is not the caller's fault; any other of ours is about what was asked for

@@ -5,13 +5,15 @@ import { BadRequest } from './routes.ts'
 /** The largest command: 64 KiB as hex, and a little JSON around it. */
 const maxBodyBytes = 2 * 64 * 1024 + 1_024
 
-/** The parsed body; undefined when there is none. Throws BadRequest. */
+/** The parsed body; undefined when there is none. Throws BadRequest, with the rest unread. */
 export async function readJson (request: IncomingMessage): Promise<unknown> {
+  const tooLong = new BadRequest(`the body is longer than ${maxBodyBytes} bytes`, 413)
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLong
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBodyBytes) throw new BadRequest(`the body is longer than ${maxBodyBytes} bytes`)
+    if (size > maxBodyBytes) throw tooLong
     chunks.push(chunk)
   }
   if (size === 0) return undefined

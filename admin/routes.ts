@@ -1,10 +1,12 @@
 // What may be asked of the administration address: a table of routes, matched by method and path. Pure.
-import { type AuditEntity } from '../runtime/audit.ts'
+import { type AuditAgent, type AuditEntity } from '../runtime/audit.ts'
 import { type Operator } from './operator.ts'
 import { type AdminRight } from './rights.ts'
 
 export interface AdminRequest {
   readonly operator: Operator
+  /** The same, as the audit trail names them: for what is written down of a change itself. */
+  readonly agent: AuditAgent
   /** Of the path's `:names`, decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
@@ -25,7 +27,14 @@ export interface AdminRoute {
 }
 
 /** A request that cannot be understood; `message` says what would be right and goes to the caller. */
-export class BadRequest extends Error {}
+export class BadRequest extends Error {
+  readonly status: 400 | 413
+
+  constructor (message: string, status: 400 | 413 = 400) {
+    super(message)
+    this.status = status
+  }
+}
 
 export type Match =
   | { readonly found: true, readonly route: AdminRoute, readonly params: Record<string, string> }

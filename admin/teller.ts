@@ -1,10 +1,12 @@
 // Writes down who asked the administration address for what, and how it ended. Never a body: a command may hold a patient's data.
-import { type AuditEvent, type AuditLog } from '../runtime/audit.ts'
+import { type AuditAgent, type AuditEvent, type AuditLog } from '../runtime/audit.ts'
 import { type Answer } from './answer.ts'
 import { type Operator } from './operator.ts'
 import { type AdminRoute } from './routes.ts'
 
 export interface Teller {
+  /** Who asks, as the trail names them. */
+  readonly agent: AuditAgent
   refused (reason: string, path: string, route?: AdminRoute, params?: Record<string, string>): void
   /** Rejects when it cannot be written down; then nothing may be done. */
   begun (route: AdminRoute, params: Record<string, string>): Promise<void>
@@ -12,9 +14,9 @@ export interface Teller {
 }
 
 export function teller (audit: AuditLog, operator: Operator | null, address: string | undefined, requestId: string, method: string): Teller {
-  const agent = {
+  const agent: AuditAgent = {
     id: operator?.name ?? 'unknown',
-    role: 'operator' as const,
+    role: 'operator',
     ...(address !== undefined && { address }),
     ...(operator && { certificateSerial: operator.serial, certificateIssuer: operator.issuer })
   }
@@ -30,6 +32,7 @@ export function teller (audit: AuditLog, operator: Operator | null, address: str
     detail: { method, route: path, role: operator?.role ?? null }
   })
   return {
+    agent,
     refused (reason, path, route, params) { audit.record(event('serious-failure', path === '(unknown)' || route ? path : '(not looked at)', reason, route, params)) },
     begun: (route, params) => audit.recordNow(event('success', route.path, undefined, route, params)),
     failed (route, params, answer) { audit.record(event('minor-failure', route.path, answer.code, route, params)) }

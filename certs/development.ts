@@ -29,11 +29,15 @@ export async function ensureDevelopmentAuthority (directory: string, serverNames
     await authority.issueServer(serverNames)
     changed.push('server')
   }
-  if (!await listsAreGood(paths)) {
-    await authority.writeCrls()
-    changed.push('lists')
-  }
+  if (await renewLists(authority)) changed.push('lists')
   return { authority, paths, changed }
+}
+
+/** Writes an authority's lists when one of them is past half of its life; says whether. */
+export async function renewLists (authority: Authority): Promise<boolean> {
+  if (await listsAreGood(authority.paths)) return false
+  await authority.writeCrls()
+  return true
 }
 
 async function serverIsGood (paths: AuthorityPaths, names: readonly string[], passphrase: string | undefined): Promise<boolean> {

@@ -6,15 +6,26 @@ import { type Broker } from '../broker/broker.ts'
 import { listTrail } from '../ingest/audit/list.ts'
 import { type Database } from '../ingest/database.ts'
 import { listDevices } from '../ingest/registry-list.ts'
-import { type DeviceRegistry } from '../ingest/registry.ts'
-import { type AuditEntity } from '../runtime/audit.ts'
-import { deviceStates, isDeviceId } from '../schemas/device.ts'
+import { changeDevices } from '../ingest/registry-change.ts'
+import { changeState } from '../ingest/registry-changes.ts'
+import { stateOf, type StateVerb } from '../ingest/registry-states.ts'
+import { type AuditEntity, type AuditLog } from '../runtime/audit.ts'
+import { PulsegateError } from '../runtime/errors.ts'
+import { isDeviceId } from '../schemas/device.ts'
 import { auditFilter, deviceFilter } from './admin-filters.ts'
 
 const process: AuditEntity = { type: 'process', id: 'broker' }
+const verbs = Object.keys(stateOf) as StateVerb[]
 const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
 
-export function adminRoutes ({ broker, registry, database }: { readonly broker: Broker, readonly registry: DeviceRegistry, readonly database: Database }): AdminRoute[] {
+export interface AdminParts {
+  readonly broker: Broker
+  /** As somebody who may change devices and read the trail. */
+  readonly database: Database
+  readonly audit: AuditLog
+}
+
+export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRoute[] {
   return [
     { method: 'GET', path: '/v1/whoami', right: 'status:read', action: 'R', entity: () => process, handle: async ({ operator: { name, role } }) => ({ name, role }) },
     { method: 'GET', path: '/v1/status', right: 'status:read', action: 'R', entity: () => process, handle: async () => broker.stats() },
@@ -28,10 +39,13 @@ export function adminRoutes ({ broker, registry, database }: { readonly broker: 
       async handle (request) {
         const id = deviceId(request)
         const { state } = textFields(request.body, ['state'])
-        const next = deviceStates.find((name) => name === state)
-        if (next === undefined) throw new BadRequest(`"state" must be one of ${deviceStates.join(', ')}`)
-        await registry.setState(id, next)
-        return { id, state: next }
+        const verb = verbs.find((name) => stateOf[name] === state)
+        if (verb === undefined) throw new BadRequest(`"state" must be one of ${verbs.map((name) => stateOf[name]).join(', ')}`)
+        // what has no way back but by force has none here
+        for await (const [result] of changeDevices([id], changeState(verb, false), { database, audit, agent: request.agent })) {
+          if (result?.outcome === 'refused') throw new PulsegateError(result.code, result.message)
+        }
+        return { id, state }
       }
     },
     {
@@ -41,6 +55,14 @@ export function adminRoutes ({ broker, registry, database }: { readonly broker: 
       action: 'E',
       entity: device,
       handle: async (request) => ({ id: deviceId(request), ended: broker.disconnect(deviceId(request), `by ${request.operator.name}`) })
+    },
+    {
+      method: 'POST',
+      path: '/v1/devices/:id/pardon',
+      right: 'devices:change',
+      action: 'U',
+      entity: device,
+      handle: async (request) => ({ id: deviceId(request), pardoned: broker.pardon(deviceId(request)) })
     },
     {
       method: 'POST',

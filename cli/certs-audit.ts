@@ -5,6 +5,7 @@ import { type CertificateRecord } from '../certs/journal.ts'
 import { type CrlReport } from '../certs/revocation.ts'
 import { type StepReport } from '../certs/rotation.ts'
 import { type AuditEvent } from '../runtime/audit.ts'
+import { type OperatorRole } from '../runtime/operator-roles.ts'
 import { operatorAgent } from './actor.ts'
 
 type CertificateEvent = Extract<AuditEvent, { type: 'certificate' }>
@@ -18,7 +19,7 @@ async function tell (directory: string, events: readonly AuditEvent[]): Promise<
   for (const event of events) await spoolAudit(directory, event)
 }
 
-export async function tellIssued (directory: string, issued: ReadonlyArray<{ readonly serial: string, readonly name: string, readonly notAfterMs: number }>, kind: 'device' | 'server', how: 'issue' | 'sign' | 'server'): Promise<void> {
+export async function tellIssued (directory: string, issued: ReadonlyArray<{ readonly serial: string, readonly name: string, readonly notAfterMs: number }>, kind: 'device' | 'server' | OperatorRole, how: 'issue' | 'sign' | 'server' | 'operator'): Promise<void> {
   const base = { type: 'certificate', subtype: 'issued', action: 'C', outcome: 'success', agent: operatorAgent() } as const
   const last = issued.at(-1)
   if (issued.length > maxSingly && last !== undefined) {

@@ -2,7 +2,8 @@
 // revocation lists fresh. Reads public files only; a private key is looked at for its mode, never opened.
 import { readFile, stat } from 'node:fs/promises'
 import { describeCertificates, renewalDueMs } from '../certs/describe.ts'
-import { authorityPaths } from '../certs/files.ts'
+import { authorityPaths, type AuthorityPaths } from '../certs/files.ts'
+import { operatorsDirectory } from '../certs/operators.ts'
 import { listStates } from '../certs/revocation.ts'
 import { folderFault } from '../runtime/owner-only.ts'
 import { type Finding } from './doctor-finding.ts'
@@ -13,14 +14,29 @@ export async function checkCertificates (directory: string, nowMs = Date.now()):
   if (!await isThere(paths.rootCertificate)) {
     return [{ name: 'certificates', status: 'ok', detail: `none in ${directory} yet; \`pulsegate up\` or \`pulsegate certs init\` makes them` }]
   }
+  return [
+    ...await checkAuthority(paths, { who: 'device', prefix: '', option: '' }, nowMs),
+    await checkCertificate('server certificate', paths.serverCertificate, nowMs, '`pulsegate up` renews it; otherwise issue it anew with `pulsegate certs`'),
+    await checkKeyMode('server key', paths.serverKey),
+    ...await checkOperators(authorityPaths(operatorsDirectory(directory)), nowMs)
+  ]
+}
+
+/** Whom the authority lets in, what its findings are called, and what commands need to reach it. */
+interface Whose { readonly who: string, readonly prefix: string, readonly option: string }
+
+async function checkAuthority (paths: AuthorityPaths, { who, prefix, option }: Whose, nowMs: number): Promise<Finding[]> {
   return Promise.all([
-    checkCertificate('root certificate', paths.rootCertificate, nowMs, '`pulsegate certs ca prepare --new-root` with the root key at hand, in time'),
-    checkCertificate('issuing certificate', paths.issuingCertificate, nowMs, '`pulsegate certs ca prepare` with the root key at hand, then `activate`'),
-    checkCertificate('server certificate', paths.serverCertificate, nowMs, '`pulsegate up` renews it; otherwise issue it anew with `pulsegate certs`'),
-    checkKeyMode('server key', paths.serverKey),
-    checkFolder(paths.directory),
-    checkLists(paths, nowMs)
+    checkCertificate(`${prefix}root certificate`, paths.rootCertificate, nowMs, `\`pulsegate certs ca prepare --new-root${option}\` with the root key at hand, in time`),
+    checkCertificate(`${prefix}issuing certificate`, paths.issuingCertificate, nowMs, `\`pulsegate certs ca prepare${option}\` with the root key at hand, then \`activate\``),
+    checkFolder(`${prefix}certificates folder`, paths.directory),
+    checkLists(`${prefix}revocation lists`, paths, nowMs, `\`pulsegate certs crl${option}\` writes new ones; without fresh lists no ${who} can connect`)
   ])
+}
+
+/** Nothing where nobody administers. */
+async function checkOperators (paths: AuthorityPaths, nowMs: number): Promise<Finding[]> {
+  return await isThere(paths.ca) ? checkAuthority(paths, { who: 'operator', prefix: 'operators\' ', option: ` --dir ${paths.directory}` }, nowMs) : []
 }
 
 async function checkCertificate (name: string, path: string, nowMs: number, renew: string): Promise<Finding> {
@@ -48,16 +64,13 @@ async function checkKeyMode (name: string, path: string): Promise<Finding> {
     : { name, status: 'fail', detail: `${path} can be read by others`, todo: `chmod 600 ${path}, and issue it anew if others may have read it` }
 }
 
-async function checkFolder (path: string): Promise<Finding> {
-  const name = 'certificates folder'
+async function checkFolder (name: string, path: string): Promise<Finding> {
   const { mode, uid } = await stat(path)
   const fault = folderFault({ path, mode, owner: uid, us: process.geteuid?.() })
   return fault === null ? { name, status: 'ok', detail: 'for its owner only' } : { name, status: 'fail', detail: fault.replace(/ Run: .*/, ''), todo: fault.replace(/.* Run: /, '') }
 }
 
-async function checkLists (paths: Parameters<typeof listStates>[0], nowMs: number): Promise<Finding> {
-  const name = 'revocation lists'
-  const todo = '`pulsegate certs crl` writes new ones; without fresh lists no device can connect'
+async function checkLists (name: string, paths: AuthorityPaths, nowMs: number, todo: string): Promise<Finding> {
   const states = await listStates(paths).catch((): Awaited<ReturnType<typeof listStates>> => [])
   const known = states.filter((state) => state !== null)
   if (known.length < states.length || known.length === 0) return { name, status: 'fail', detail: 'missing or damaged', todo }

@@ -2,12 +2,15 @@
 // time, and has the broker read them again as soon as a file changes, so that `pulsegate certs revoke` takes effect on a running
 // Pulsegate, live sessions included, within a second. SIGHUP does the same at once.
 import { type CredentialEnd } from '../broker/broker.ts'
+import { type AuthorityOptions } from '../certs/authority.ts'
 import { ensureDevelopmentAuthority } from '../certs/development.ts'
 import { type AuthorityPaths } from '../certs/files.ts'
+import { renewOperatorLists } from '../certs/operators.ts'
 import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Health } from '../runtime/health.ts'
 import { type Logger, type Meter } from '../runtime/observability.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
+import { type Audience } from './certificate-ends.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import { watchFiles } from './watch-files.ts'
 
@@ -17,13 +20,17 @@ export interface CertificateUpkeep {
   readonly serverNames?: readonly string[]
   /** Of the authority's keys. */
   readonly passphraseFile?: string | undefined
-  /** Who reads the files again: the broker, the EST server. */
+  /** Who reads the files again: the broker, the EST server, administration. */
   readonly broker: { reloadCertificates (): Promise<void>, readonly certificateEnds?: readonly CredentialEnd[] }
   readonly log: Logger
   /** With these, and a broker that says when what it has ends, it speaks up in time. */
   readonly health?: Health
   readonly meter?: Meter
   readonly audit?: AuditTrail
+  /** Who is let in by these; default: devices. */
+  readonly audience?: Audience
+  /** Why the files could not be read at the start: they are tried again soon. */
+  readonly fault?: string | undefined
 }
 
 // Server certificates live for weeks and lists for days: an hour late is early enough.
@@ -33,8 +40,8 @@ const againAfterMs = 2_000
 
 /** Starts; gives what ends it. */
 export function keepCertificates (upkeep: CertificateUpkeep): () => void {
-  const { paths, broker, log, health, meter, audit = silentTrail } = upkeep
-  const reader = createReader(broker, log)
+  const { paths, broker, log, health, meter, audit = silentTrail, audience, fault } = upkeep
+  const reader = createReader(broker, log, fault)
   const renew = async (): Promise<void> => {
     const changed = await renewWhatIsDue(upkeep)
     if (changed.length === 0) return
@@ -48,7 +55,7 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
   }, renewEveryMs).unref()
   process.on('SIGHUP', reader.read)
   const unwatch = health !== undefined && meter !== undefined
-    ? watchCertificates({ ends: () => broker.certificateEnds ?? [], fault: () => reader.fault, health, meter, log, audit })
+    ? watchCertificates({ ends: () => broker.certificateEnds ?? [], fault: () => reader.fault, ...(audience && { audience }), health, meter, log, audit })
     : () => {}
   return () => {
     clearInterval(timer)
@@ -59,10 +66,21 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
   }
 }
 
-async function renewWhatIsDue ({ paths, serverNames, passphraseFile }: CertificateUpkeep): Promise<readonly string[]> {
+async function renewWhatIsDue ({ paths, serverNames, passphraseFile, log }: CertificateUpkeep): Promise<readonly string[]> {
   if (serverNames === undefined) return []
   const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }
-  return (await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)).changed
+  const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)
+  return [...changed, ...await renewOperators(paths.directory, passphrase, log)]
+}
+
+/** What was renewed of the operators' authority. Its faults (keys under another passphrase) are logged and harm nobody else. */
+export async function renewOperators (directory: string, options: AuthorityOptions, log: Logger): Promise<readonly string[]> {
+  try {
+    return await renewOperatorLists(directory, options) ? ['operators\' lists'] : []
+  } catch (err) {
+    log.error({ err }, 'the operators\' revocation lists could not be renewed')
+    return []
+  }
 }
 
 interface Reader {
@@ -72,9 +90,9 @@ interface Reader {
   close (): void
 }
 
-function createReader (broker: CertificateUpkeep['broker'], log: Logger): Reader {
+function createReader (broker: CertificateUpkeep['broker'], log: Logger, faultAtStart: string | undefined): Reader {
   let state: 'idle' | 'reading' | 'again' | 'closed' = 'idle'
-  let fault: string | null = null
+  let fault: string | null = faultAtStart ?? null
   let retry: NodeJS.Timeout | undefined
   const once = async (): Promise<void> => {
     clearTimeout(retry)
@@ -82,8 +100,9 @@ function createReader (broker: CertificateUpkeep['broker'], log: Logger): Reader
       await broker.reloadCertificates()
       fault = null
     } catch (err) {
+      const before = fault
       fault = err instanceof Error ? err.message : 'unknown'
-      log.error({ err }, 'certificates could not be read; the broker goes on with those it has')
+      if (fault !== before) log.error({ err }, 'certificates could not be read; those from before stay in use') // not at every attempt
     }
   }
   const run = async (): Promise<void> => {
@@ -99,6 +118,7 @@ function createReader (broker: CertificateUpkeep['broker'], log: Logger): Reader
     if (state === 'idle') run().catch(() => {}) // never rejects
     else if (state === 'reading') state = 'again'
   }
+  if (fault !== null) retry = setTimeout(read, againAfterMs).unref()
   return {
     read,
     get fault () { return fault },

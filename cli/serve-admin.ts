@@ -1,74 +1,79 @@
 // The administration address of a process: whom it lets in (the operators' authority beside the fleet's), and what can be asked there.
 // Off unless a port is set; when one is, a missing authority ends the start instead of leaving the port shut in silence.
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
+import { type TlsFiles } from '../broker/broker.ts'
 import { loadCredentials, type Credentials } from '../broker/credentials.ts'
-import { type Broker, type TlsFiles } from '../broker/broker.ts'
-import { authorityPaths } from '../certs/files.ts'
+import { authorityPaths, type AuthorityPaths } from '../certs/files.ts'
 import { operatorsDirectory } from '../certs/operators.ts'
-import { type Database } from '../ingest/database.ts'
-import { type DeviceRegistry } from '../ingest/registry.ts'
-import { type AuditLog } from '../runtime/audit.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { type Health } from '../runtime/health.ts'
 import { type Config } from '../runtime/settings.ts'
-import { adminRoutes } from './admin-routes.ts'
-import { type PartsContext } from './parts.ts'
-import { watchFiles } from './watch-files.ts'
+import { type AdminParts, adminRoutes } from './admin-routes.ts'
+import { type Audience } from './certificate-ends.ts'
+import { keepCertificates } from './keep-certificates.ts'
+import { type PartsContext, tlsFilesOf } from './parts.ts'
 
 export interface AdminOptions {
   readonly host: string
   readonly port: number
   /** Folder of the fleet's authority. */
   readonly certs: string
+  /** Holds the passphrase of an encrypted server key. */
+  readonly certsPassphraseFile?: string | undefined
 }
 
-export interface AdminParts {
-  readonly broker: Broker
-  readonly registry: DeviceRegistry
-  readonly database: Database
-  readonly audit: AuditLog
-}
+type ServeAdminOptions = Partial<AdminOptions> & Pick<AdminOptions, 'certs'>
 
 export const adminSettings = ['adminHost', 'adminPort'] as const
 
 /** What a process is told of it; nothing: there is to be none. */
-export function adminOptions ({ adminHost, adminPort }: Config<typeof adminSettings[number]>): { admin?: Omit<AdminOptions, 'certs'> } {
+export function adminOptions ({ adminHost, adminPort }: Config<typeof adminSettings[number]>): { admin?: Pick<AdminOptions, 'host' | 'port'> } {
   return adminPort === undefined ? {} : { admin: { host: adminHost, port: adminPort } }
 }
 
-/** Starts it when it is wanted; closed with the lifecycle. Throws PORT_UNAVAILABLE and TLS_FILE_*. */
-export async function serveAdmin (options: Partial<AdminOptions> & Pick<AdminOptions, 'certs'>, parts: AdminParts, { lifecycle, observability }: PartsContext): Promise<AdminServer | null> {
-  const { host, port } = options
+/**
+ * Starts it when it is wanted; closed with the lifecycle. What has ended (an operators' list that nobody renewed) lets nobody in until it
+ * is renewed, and the process goes on: devices have no part in it. Throws PORT_UNAVAILABLE, TLS_FILE_* and CERTS_PASSPHRASE_UNUSABLE.
+ */
+export async function serveAdmin ({ host, port, certs, certsPassphraseFile }: ServeAdminOptions, { health, ...parts }: AdminParts & { readonly health: Health }, { lifecycle, observability }: PartsContext): Promise<AdminServer | null> {
   if (host === undefined || port === undefined) return null
-  const files = adminFiles(options.certs)
-  const server = await startAdminServer({
-    host,
-    port,
-    tls: await adminCredentials(files),
-    routes: adminRoutes(parts),
-    audit: parts.audit,
-    observability
+  const { log, meter } = observability
+  const paths = adminPaths(certs)
+  const load = (): Promise<Credentials> => adminCredentials(tlsFilesOf(paths, certsPassphraseFile), paths)
+  let fault: string | undefined
+  let credentials = await load().catch((error: unknown) => {
+    if (!(error instanceof PulsegateError && error.code === 'TLS_FILE_EXPIRED')) throw error
+    fault = error.message
+    log.error({ err: error }, 'administration lets nobody in')
+    return null
   })
+  const server = await startAdminServer({ host, port, tls: credentials, routes: adminRoutes(parts), audit: parts.audit, handshakes: parts.broker.handshakes, observability })
   lifecycle.onClose('administration', () => server.close())
-  const reload = (): void => {
-    adminCredentials(files).then((tls) => { server.replace(tls) }, (err: unknown) => {
-      observability.log.error({ err }, 'the certificates of administration could not be read; it goes on with those it has')
-    })
+  const reader = {
+    get certificateEnds () { return credentials?.ends ?? [] },
+    async reloadCertificates (): Promise<void> {
+      credentials = await load()
+      server.replace(credentials)
+    }
   }
-  lifecycle.onClose('certificates of administration', watchFiles([files.certFile, files.caFile, ...files.crlFiles], reload))
-  observability.log.info({ address: server.address }, 'administration listens')
+  const audience: Audience = { who: 'operator', vital: false, option: ` --dir ${paths.directory}` }
+  lifecycle.onClose('certificates of administration', keepCertificates({ paths, broker: reader, audience, fault, log, health, meter, audit: parts.audit }))
+  log.info({ address: server.address }, 'administration listens')
   return server
 }
 
-async function adminCredentials (files: TlsFiles): Promise<Credentials> {
+async function adminCredentials (files: TlsFiles, { ca, directory }: AuthorityPaths): Promise<Credentials> {
   return loadCredentials(files).catch((error: unknown) => {
-    if (!(error instanceof PulsegateError) || !error.message.includes(files.caFile)) throw error
-    throw new PulsegateError(error.code, `${error.message}; administration lets in who has a certificate of the operators' authority, so first do: pulsegate certs operator <name> --role operator`, { cause: error })
+    if (!(error instanceof PulsegateError)) throw error
+    const hint = error.code === 'TLS_FILE_MISSING' && error.message.includes(ca)
+      ? '; administration lets in who has a certificate of the operators\' authority, so first do: pulsegate certs operator <name> --role operator'
+      : ''
+    throw new PulsegateError(error.code, error.message.replace(/pulsegate certs (crl|ca status)/, `$& --dir ${directory}`) + hint, { cause: error })
   })
 }
 
-/** The broker's own server certificate; the operators' authority and lists. */
-export function adminFiles (certs: string): TlsFiles {
-  const fleet = authorityPaths(certs)
-  const operators = authorityPaths(operatorsDirectory(certs))
-  return { keyFile: fleet.serverKey, certFile: fleet.serverCertificate, caFile: operators.ca, crlFiles: [operators.issuingCrl, operators.rootCrl] }
+/** The operators' authority and lists, and of the fleet's the broker's own server certificate. */
+export function adminPaths (certs: string): AuthorityPaths {
+  const { serverKey, serverCertificate } = authorityPaths(certs)
+  return { ...authorityPaths(operatorsDirectory(certs)), serverKey, serverCertificate }
 }

@@ -5,6 +5,7 @@ import { loadCredentials } from '../broker/credentials.ts'
 import { type Limits } from '../broker/limits.ts'
 import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
+import { operatorsDirectory } from '../certs/operators.ts'
 import { startClockWatch } from '../ingest/clock-watch.ts'
 import { startHeartbeat } from '../ingest/heartbeat.ts'
 import { createRegistry } from '../ingest/registry.ts'
@@ -45,7 +46,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for
   warnOfPlainConnections(options, { health, log: observability.log })
   const database = openOne(options.databaseUrl, 'pulsegate broker', 'pulsegate_broker', options, context)
-  const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, role: 'pulsegate_broker', directory: options.auditDir, spools: [auditSpoolFolder(options.certs)], configuration: options }, context)
+  const audit = await openProcessAudit({ part: 'broker', databaseUrl: options.databaseUrl, role: 'pulsegate_broker', directory: options.auditDir, spools: [options.certs, operatorsDirectory(options.certs)].map(auditSpoolFolder), configuration: options }, context)
   const registry = createRegistry(database, registrySettings(options, audit), observability)
   const heartbeat = startHeartbeat(database)
   lifecycle.onClose('heartbeat', () => heartbeat.close())
@@ -76,7 +77,7 @@ export async function serveBroker (options: BrokerProcessOptions, context: Serve
   if (options.admin !== undefined) {
     // whoever administers may more than the broker itself
     const owner = openOne(options.databaseUrl, 'pulsegate administration', undefined, { ...options, poolSize: 1 }, context)
-    await serveAdmin({ certs: options.certs, ...options.admin }, { broker, registry: createRegistry(owner, registrySettings(options, audit), observability), database: owner, audit }, context)
+    await serveAdmin({ certs: options.certs, certsPassphraseFile: options.certsPassphraseFile, ...options.admin }, { broker, database: owner, audit, health }, context)
   }
   lifecycle.onClose('certificate upkeep', keepCertificates({ paths, broker, log: observability.log, health, meter: observability.meter, audit }))
   observability.log.info({ mqtt: mqttUrl(broker.address), health: context.healthServer.address, partitions: queue.partitions }, 'pulsegate broker is up')

@@ -8,6 +8,7 @@ import { auditSpoolFolder } from '../certs/audit-spool.ts'
 import { authorityPaths } from '../certs/files.ts'
 import { type EstServer } from '../certs/est/server.ts'
 import { ensureDevelopmentAuthority, type DevelopmentAuthority } from '../certs/development.ts'
+import { operatorsDirectory } from '../certs/operators.ts'
 import { type AdminServer } from '../admin/server.ts'
 import { type Broker, startBroker } from '../broker/broker.ts'
 import { type Limits } from '../broker/limits.ts'
@@ -34,7 +35,7 @@ import { observeBreaker } from '../runtime/breaker-metrics.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
 import { auditDirOf, openProcessAudit } from './audit-process.ts'
 import { untilClockIsRight } from './clock-floor.ts'
-import { keepCertificates } from './keep-certificates.ts'
+import { keepCertificates, renewOperators } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, registrySettings, retentionDays, tlsFilesOf } from './parts.ts'
 import { warnOfPlainConnections } from './plain-connections.ts'
 import { serveAdmin } from './serve-admin.ts'
@@ -117,7 +118,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const { edition, applied } = await migrate(databaseUrl, { log })
   log.info({ edition, applied }, 'database ready')
   const audit = await openProcessAudit({
-    part: 'up', databaseUrl, role: 'pulsegate_ingest', directory: auditDirOf(options), spools: [auditSpoolFolder(certs)], configuration: options, applied
+    part: 'up', databaseUrl, role: 'pulsegate_ingest', directory: auditDirOf(options), spools: [certs, operatorsDirectory(certs)].map(auditSpoolFolder), configuration: options, applied
   }, { ...context, health })
   const open = (applicationName: string, role?: 'pulsegate_ingest'): Database => openOne(databaseUrl, applicationName, role, options, context)
 
@@ -126,8 +127,10 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const maintenance = startMaintenance({ database, retentionDays: retentionDays(options.retentionMs), observability, audit })
   lifecycle.onClose('maintenance', (hard) => maintenance.close(hard))
 
-  const authority = await ensureDevelopmentAuthority(certs, options.serverNames, options.certsPassphraseFile === undefined ? {} : { passphrase: await readPassphrase(options.certsPassphraseFile) })
-  if (authority.changed.length > 0) log.info({ directory: authority.paths.directory, changed: authority.changed }, 'certificates made')
+  const passphrase = options.certsPassphraseFile === undefined ? {} : { passphrase: await readPassphrase(options.certsPassphraseFile) }
+  const authority = await ensureDevelopmentAuthority(certs, options.serverNames, passphrase)
+  const changed = [...authority.changed, ...await renewOperators(certs, passphrase, log)]
+  if (changed.length > 0) log.info({ directory: authority.paths.directory, changed }, 'certificates made')
 
   warnOfPlainConnections({ databaseUrl, ...(options.redis && { redisUrl: options.redis.url }) }, { health, log })
   const ingest = open('pulsegate ingest', 'pulsegate_ingest')
@@ -136,7 +139,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   lifecycle.onClose('certificate upkeep', keepCertificates({
     paths: authority.paths, serverNames: options.serverNames, passphraseFile: options.certsPassphraseFile, broker: path.broker, log, health, meter: observability.meter, audit
   }))
-  const admin = await serveAdmin({ certs, ...options.admin }, { broker: path.broker, registry, database, audit }, context)
+  const admin = await serveAdmin({ certs, certsPassphraseFile: options.certsPassphraseFile, ...options.admin }, { broker: path.broker, database, audit, health }, context)
   const est = options.est ? await serveEst(options.est, { directory: authority.paths.directory, passphraseFile: options.certsPassphraseFile, database, audit, health, handshakes: path.broker.handshakes }, context) : null
   watchRegistryFor({ databaseUrl, broker: path.broker, worker: path.worker, lifecycle, observability })
   const heartbeat = startHeartbeat(database)

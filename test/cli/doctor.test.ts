@@ -13,8 +13,10 @@ import { ownRedis } from '../services/redis.ts'
 import { needsServices } from '../services/skip.ts'
 import { makeMasterKey } from '../../ingest/keys/master-key-file.ts'
 import { ensureDevelopmentAuthority } from '../../certs/development.ts'
+import { issueOperator } from '../../certs/operators.ts'
 import { Health } from '../../runtime/health.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
+import { agedOperatorLists } from '../fixtures/admin.ts'
 import { testFolder } from '../fixtures/folder.ts'
 
 const base = { redisNamespace: 'pulsegate', redisTimeoutMs: 2_000, keyServiceTimeoutMs: 2_000, mqttHost: '127.0.0.1', mqttPort: 0, healthHost: '127.0.0.1', healthPort: 0 }
@@ -98,4 +100,20 @@ test('a life has three parts: good, due, over', async (t) => {
 test('Node from 20.19 on', async (t) => {
   for (const version of ['20.19.0', '22.1.0', '24.0.0']) t.equal(checkNode(version).status, 'ok')
   for (const version of ['20.18.9', '18.20.0']) t.equal(checkNode(version).status, 'fail')
+})
+
+test('the operators\' authority is looked at too, where there is one', async (t) => {
+  const directory = join(testFolder(t), 'certs')
+  await ensureDevelopmentAuthority(directory, ['localhost'])
+  const names = ['root certificate', 'issuing certificate', 'certificates folder', 'revocation lists'].map((name) => `operators' ${name}`)
+  t.same((await checkCertificates(directory)).filter(({ name }) => name.startsWith('operators')), [], 'nobody administers')
+  await issueOperator(directory, { name: 'alice', role: 'operator' })
+  const fresh = await checkCertificates(directory)
+  for (const name of names) t.match(find(fresh, name), { status: 'ok' }, name)
+  await agedOperatorLists(directory, 16)
+  t.match(find(await checkCertificates(directory), "operators' revocation lists"), { status: 'warn', todo: /pulsegate certs crl --dir .*operators` .* no operator can connect/ })
+  t.match(find(await checkCertificates(directory, Date.now() + 15 * 86_400_000), "operators' revocation lists"), { status: 'fail', detail: /expired/ })
+  t.match(find(await checkCertificates(directory, Date.now() + 1_800 * 86_400_000), "operators' issuing certificate"), { status: 'warn', todo: /ca prepare --dir .*operators/ })
+  chmodSync(join(directory, 'operators'), 0o755)
+  t.match(find(await checkCertificates(directory), "operators' certificates folder"), { status: 'fail' })
 })
