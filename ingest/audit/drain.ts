@@ -97,8 +97,8 @@ export class Drain {
   }
 }
 
-/** 23505: somebody wrote past the lock, and the next attempt reads the head again. Class 54: too large for an index. */
-function isRowsFault (error: unknown): boolean {
+/** No database takes this row, now or later. 23505: somebody wrote past the lock, and the next attempt reads the head again. Class 54: too large for an index. */
+export function isRowsFault (error: unknown): boolean {
   const code = sqlStateOf(error)
   return code !== undefined && code !== '23505' && (code.startsWith('54') || classify(error) === 'data')
 }

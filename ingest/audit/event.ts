@@ -16,7 +16,7 @@ export interface StampedEvent {
 const maxIdChars = 200
 const maxWordsChars = 500
 const maxDetails = 32
-const maxTimeMs = 253_402_300_799_999 // 9999-12-31
+const maxTimeMs = 7_258_118_400_000 // the year 2200: up to there float8 seconds, which PostgreSQL computes with, hold a microsecond
 
 /** `event` with an id, a time and where it comes from. */
 export function stamp (event: AuditEvent, source: AuditSource, id: string = randomUUID()): StampedEvent {

@@ -73,6 +73,8 @@ class RunningLog implements ChainedLog {
   readonly #running: Promise<void>
   #wake: () => void = () => {}
   #urgent = false
+  /** Somebody waits for everything told so far, sums of storms included. */
+  #everything = false
   #pausing = false
   #closing = false
 
@@ -131,6 +133,7 @@ class RunningLog implements ChainedLog {
     const untilMs = performance.now() + this.#limits.patienceMs
     while (this.#due()) {
       if (performance.now() > untilMs) throw this.#unavailable()
+      this.#everything = true
       this.#hurry()
       await sleep(5)
     }
@@ -173,7 +176,7 @@ class RunningLog implements ChainedLog {
     return { event, stamped: stamp(event, this.#source), sinceMs: performance.now() }
   }
 
-  #due (): boolean { return this.#waiting.size > 0 || this.#storms.open || this.#overflow.pending }
+  #due (): boolean { return this.#waiting.size > 0 || this.#storms.pending || this.#overflow.pending }
 
   async #run (): Promise<void> {
     while (!this.#giveUp.signal.aborted) {
@@ -182,8 +185,8 @@ class RunningLog implements ChainedLog {
         await new Promise<void>((resolve) => { this.#wake = resolve })
       }
       await this.#pause()
-      const all = this.#urgent || this.#closing
-      this.#urgent = false
+      const all = this.#everything || this.#closing
+      this.#everything = this.#urgent = false
       for (const sum of this.#storms.due(Date.now(), all)) this.#take(sum)
       if (!await this.#drain.all()) continue
       for (const event of this.#overflow.take(this.#options.agent)) this.#waiting.push(this.#entryOf(event))

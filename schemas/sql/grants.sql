@@ -50,7 +50,7 @@ BEGIN
     GRANT UPDATE (kind, model, serial, firmware, state, last_seen) ON device TO pulsegate_ingest;
     GRANT UPDATE (period) ON pairing TO pulsegate_ingest;
     -- history cannot be read: no SELECT on values, payloads, subjects or the audit trail
-    GRANT INSERT ON sample, wave, receipt, rollup_mark, quarantine, audit TO pulsegate_ingest;
+    GRANT INSERT ON sample, wave, receipt, rollup_mark, quarantine TO pulsegate_ingest;
     -- the columns that ON CONFLICT and RETURNING must name
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
     GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at, key) ON quarantine TO pulsegate_ingest;
@@ -87,7 +87,10 @@ DECLARE
 BEGIN
   FOREACH name IN ARRAY ARRAY['pulsegate_ingest', 'pulsegate_broker'] LOOP
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
-      EXECUTE format('GRANT INSERT ON audit, audit_head TO %I', name);
+      EXECUTE format('GRANT INSERT ON audit TO %I', name);
+      -- not its id, which is the sequence's
+      EXECUTE format('REVOKE INSERT ON audit_head FROM %I', name);
+      EXECUTE format('GRANT INSERT (number, hash, at_ms, key, signature) ON audit_head TO %I', name);
       EXECUTE format('GRANT SELECT (number, hash, id) ON audit TO %I', name);
     END IF;
   END LOOP;
