@@ -12,8 +12,9 @@ import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './che
 import { Columns } from './columns.ts'
 import { touchesErased, withoutBytes, withoutErased } from './erased.ts'
 import { addToColumns } from './fill.ts'
-import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
+import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot } from './lookup.ts'
 import { seriesOrder } from './order.ts'
+import { type Period } from './period.ts'
 import { anchorOf, type Extent, extentOf, place } from './place.ts'
 
 /** A message on its way through the checks. */
