@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Client, type Database, type Rows } from './database.ts'
+import { erasureLock } from './quarantine-erased.ts'
 
 export type EraseTarget = { readonly kind: 'device', readonly id: string } | { readonly kind: 'subject', readonly id: string }
 
@@ -74,6 +75,8 @@ export async function beginErasure (database: Database, request: EraseRequest, b
       await before(erasure)
       return erasure
     }
+    // registered, so that its erased times are kept with it; what it may, somebody has to say
+    if (target.kind === 'device' && (await partsOf(client, request)).length === 0) await client.query("INSERT INTO device (id, state) VALUES ($1, 'pending')", [target.id])
     const parts = await partsOf(client, request)
     const tombstone = target.kind === 'subject' ? `erased-${randomUUID()}` : null
     const { rows: [made] } = await client.query<{ id: string, requested_at: Date }>(`
@@ -84,6 +87,8 @@ export async function beginErasure (database: Database, request: EraseRequest, b
       await client.query('INSERT INTO erasure_part (erasure, device, period) VALUES ($1, $2, tstzrange($3, $4))', [made.id, key, since, until])
       await client.query("UPDATE device SET erased = coalesce(erased, '{}') + tstzmultirange(tstzrange($2, $3)) WHERE key = $1", [key, since, until])
     }
+    // what is on its way to quarantine now is there before the look through it; what comes after knows of this
+    await client.query('SELECT pg_advisory_xact_lock($1)', [erasureLock])
     const erasure = { id: Number(made.id), target, tombstone, requestedAt: made.requested_at, resumed: false, parts }
     await before(erasure)
     return erasure

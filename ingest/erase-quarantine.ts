@@ -1,10 +1,9 @@
-// The payloads in quarantine that an erasure is about. A message there has no time of its own: it is read to learn one, and when that
-// cannot be, the time of its receipt counts. What is erased keeps its row, without bytes: it came in, and does not count as missing.
-import { decodeMessage } from '../schemas/decode.ts'
+// The payloads in quarantine that an erasure is about (quarantine-erased.ts says which). What is erased keeps its row, without bytes: it came in, and does not count as missing.
 import { type Database } from './database.ts'
-import { touchesErased } from './erased.ts'
 import { type Erasure, type ErasePart } from './erase-plan.ts'
-import { baseTimeMs, clockAheadMs, extentOf } from './place.ts'
+import { isIn } from './period.ts'
+import { clockAheadMs } from './place.ts'
+import { isOfErased } from './quarantine-erased.ts'
 import { type SealedColumns } from './quarantine-open.ts'
 
 /** The bytes that the device sent; null when they cannot be had (sealed, and its key is not here). */
@@ -23,12 +22,9 @@ const rowsPerPage = 200
 
 /** Gives how many messages lost their bytes. A page at a time; begun again, it skips what is done. */
 export async function eraseQuarantine (database: Database, erasure: Erasure, options: EraseQuarantineOptions): Promise<number> {
-  const { parts, target, requestedAt } = erasure
   let erased = 0
   const devices = new Map<string, ErasePart[]>()
-  for (const part of parts) devices.set(part.device, [...devices.get(part.device) ?? [], part])
-  // not registered: all there is of it is here
-  if (target.kind === 'device' && devices.size === 0) devices.set(target.id, [{ key: 0, device: target.id, from: null, to: requestedAt }])
+  for (const part of erasure.parts) devices.set(part.device, [...devices.get(part.device) ?? [], part])
   for (const [device, times] of devices) erased += await eraseOf(database, device, times, options)
   return erased
 }
@@ -65,12 +61,7 @@ async function isMeant (row: Row, parts: readonly ErasePart[], open: OpenPayload
   const firstMs = Math.min(...periods.map(({ fromMs }) => fromMs))
   // a message about a time cannot have come long before it
   if (row.last_received_at.getTime() < firstMs - clockAheadMs) return false
+  const receivedAtMs = row.received_at.getTime()
   const payload = await open(row)
-  const decoded = payload !== null && (row.kind === 'telemetry' || row.kind === 'birth') ? decodeMessage(row.kind, payload) : null
-  if (decoded?.ok === true) {
-    const { message } = decoded
-    const placeable = message.header.baseWallMs !== undefined || row.anchor !== null
-    if (placeable) return touchesErased(periods, baseTimeMs(message.header, row.anchor?.getTime() ?? 0), extentOf(message))
-  }
-  return touchesErased(periods, row.received_at.getTime(), { oldestMs: 0, furthestMs: 0 })
+  return payload === null ? isIn(periods, receivedAtMs) : isOfErased({ ...row, payload, receivedAtMs, anchorMs: row.anchor?.getTime() }, periods)
 }

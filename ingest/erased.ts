@@ -1,10 +1,8 @@
 // Times of a device of which nothing may be stored any more, because they were erased (erase.ts). A message of such a time that was never
 // seen gets its receipt, so that nothing vanishes and a resend is a duplicate, but none of its values, and all those of other times; one that
-// must go to quarantine goes there without its bytes. Pure. Almost no device has such times: then this costs one comparison a message.
+// must go to quarantine goes there without its bytes (quarantine-erased.ts). Pure. Almost no device has such times: then this costs one comparison a message.
 import { type Message, type Wave } from '../schemas/telemetry.ts'
-import { type QuarantineRow } from './batch.ts'
 import { isIn, type Period } from './period.ts'
-import { type Extent } from './place.ts'
 
 /** Part of a SELECT from device: null, or pairs of epoch ms, null where a period has no end. */
 export const erasedColumn = `CASE WHEN erased IS NOT NULL THEN (
@@ -16,11 +14,6 @@ export interface ErasedColumn { readonly erased: ReadonlyArray<readonly [number 
 export function erasedOf (column: ErasedColumn['erased']): { readonly erased?: readonly Period[] } {
   if (column === null) return {}
   return { erased: column.map(([fromMs, toMs]) => ({ fromMs: fromMs ?? -Infinity, toMs: toMs ?? Infinity })) }
-}
-
-/** Does anything of a message whose base time is `baseMs` lie in an erased time? */
-export function touchesErased (erased: readonly Period[] | undefined, baseMs: number, { oldestMs, furthestMs }: Extent): boolean {
-  return erased?.some(({ fromMs, toMs }) => baseMs + furthestMs >= fromMs && baseMs + oldestMs < toMs) === true
 }
 
 /** The message without what it says of erased times, waves cut at their edges; and how many samples and waves lost anything. */
@@ -58,11 +51,4 @@ function cut (wave: Wave, baseMs: number, erased: readonly Period[]): Wave[] | n
   if (!touched) return null
   keep(values.length)
   return pieces
-}
-
-/** The row without the message's bytes: in their place its identity, so that a resend is still known as the same. */
-export function withoutBytes (row: QuarantineRow): QuarantineRow {
-  const { publisher, source, boot, seq, receivedAtMs } = row
-  const identity = boot === null ? `${publisher} received ${receivedAtMs}` : `${source ?? publisher} boot ${boot} seq ${seq ?? ''}`
-  return { ...row, reason: 'erased', detail: '', payload: Buffer.from(`erased: ${identity}`) }
 }

@@ -2,6 +2,12 @@
 import { type ErrorEntry } from './error-entry.ts'
 
 export const tenantErrors = {
+  ERASURE_BEGUN: {
+    meaning: 'An erasure began while a message of the same device was on its way to quarantine.',
+    remedy: 'Nothing to do: the message is looked at again at once, and goes there without the bytes of what is erased.',
+    exit: 1,
+    retryable: true
+  },
   ERASURE_INCOMPLETE: {
     meaning: 'An erasure ended, and the search afterwards still found values that it should have removed.',
     remedy: 'Run the same command again: it goes on where it was. If the message comes again, a writer outside of Pulsegate puts rows back.',
