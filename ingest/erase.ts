@@ -54,7 +54,6 @@ export async function runErasure (database: Database, erasure: Erasure, options:
   const patiently = <T>(step: () => Promise<T>): Promise<T> => patience(step, signal)
   const begunMs = performance.now()
   for (const [index, part] of erasure.parts.entries()) {
-    await patiently(() => cutEdges(database, part))
     await erasePart(database, erasure, part, removed, (doneTo) => {
       signal?.throwIfAborted()
       options.onProgress?.({ removed, part: index + 1, parts: erasure.parts.length, doneTo })
@@ -75,8 +74,9 @@ export async function runErasure (database: Database, erasure: Erasure, options:
   return removed
 }
 
-/** Hour by hour of those in which there is anything. */
+/** What reaches in from before, then hour by hour of those in which there is anything. */
 async function erasePart (database: Database, erasure: Erasure, part: ErasePart, removed: Removed, tell: (doneTo: Date | null) => void, patiently: <T>(step: () => Promise<T>) => Promise<T>): Promise<void> {
+  await patiently(() => cutEdge(database, part))
   for (;;) {
     tell(null)
     const next = await patiently(() => nextTime(database, erasure, part))
@@ -102,8 +102,6 @@ async function nextTime (database: Database, { id }: Erasure, { key, from, to }:
 /** One transaction: the rows, and that they are gone. */
 async function eraseSlice (database: Database, { id }: Erasure, { key, from, to }: ErasePart, sliceFrom: Date, sliceTo: Date): Promise<Slice> {
   return database.transaction(async (client) => {
-    // the licensed edition takes rows of old days out of the columnstore to delete them; an hour of one device is bounded
-    await client.query("SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)")
     const { rows: [row] } = await client.query<Record<keyof Slice, string>>('SELECT samples, waves, rollups FROM erase_slice($1, $2, $3)', [key, sliceFrom, sliceTo])
     const slice = { samples: Number(row?.samples), waves: Number(row?.waves), rollups: Number(row?.rollups) }
     await client.query('UPDATE erasure_part SET done_to = $5 WHERE erasure = $1 AND device = $2 AND period = tstzrange($3, $4)', [id, key, from, to, sliceTo])
@@ -112,7 +110,7 @@ async function eraseSlice (database: Database, { id }: Erasure, { key, from, to 
   })
 }
 
-async function cutEdges (database: Database, { key, from, to }: ErasePart): Promise<void> {
+async function cutEdge (database: Database, { key, from, to }: ErasePart): Promise<void> {
   await database.query("SELECT erase_edges($1, coalesce($2::timestamptz, '-infinity'), $3::timestamptz)", [key, from, to])
 }
 
