@@ -36,7 +36,7 @@ export interface EraseOptions {
   readonly onProgress?: (progress: EraseProgress) => void
   /** A stop takes effect between two steps. */
   readonly signal?: AbortSignal
-  /** How to read a sealed payload, to learn its time; default: as it is. */
+  /** How to read a sealed payload, to learn its time; default: it cannot be. */
   readonly open?: OpenPayload
   /** How long a worker may go on by what it knew before (lookup.ts); default 2,500 ms. */
   readonly settleMs?: number
@@ -47,8 +47,15 @@ type Slice = Pick<Removed, 'samples' | 'waves' | 'rollups'>
 const hourMs = 3_600_000
 const patienceMs = 60_000
 
-/** Gives what this run removed. Rejects with the signal's reason when it aborts; the same call goes on where it was. */
-export async function runErasure (database: Database, erasure: Erasure, options: EraseOptions = {}): Promise<Removed> {
+export interface Erased {
+  /** What this run removed. */
+  readonly removed: Removed
+  /** Messages in quarantine that may be of the erased time and could not be opened; not zero: it is not done, and the same call goes on. */
+  readonly unopened: number
+}
+
+/** Rejects with the signal's reason when it aborts; the same call goes on where it was. */
+export async function runErasure (database: Database, erasure: Erasure, options: EraseOptions = {}): Promise<Erased> {
   const { signal, settleMs = 2_500, open } = options
   const removed: Removed = { samples: 0, waves: 0, rollups: 0, quarantined: 0, exports: 0, assignments: 0 }
   const patiently = <T>(step: () => Promise<T>): Promise<T> => patience(step, signal)
@@ -59,19 +66,21 @@ export async function runErasure (database: Database, erasure: Erasure, options:
       options.onProgress?.({ removed, part: index + 1, parts: erasure.parts.length, doneTo })
     }, patiently)
   }
-  // what a worker was just writing by what it knew before is in by now: once more, from the beginning
+  // what a worker was just writing by what it knew before is in by now: once more, from the beginning. A continuation waits too: it may
+  // have been begun a moment ago
   const waitMs = begunMs + settleMs - performance.now()
-  if (waitMs > 0 && !erasure.resumed && erasure.parts.length > 0) await delay(waitMs, undefined, signal && { signal })
+  if (waitMs > 0 && erasure.parts.length > 0) await delay(waitMs, undefined, signal && { signal })
   for (const part of erasure.parts) {
     await patiently(() => database.query("UPDATE erasure_part SET done_to = '-infinity' WHERE erasure = $1 AND device = $2", [erasure.id, part.key]))
     await erasePart(database, erasure, part, removed, () => { signal?.throwIfAborted() }, patiently)
   }
-  removed.quarantined += await eraseQuarantine(database, erasure, { patiently, ...(open && { open }), ...(signal && { signal }) })
+  const { erased, unopened } = await eraseQuarantine(database, erasure, { patiently, ...(open && { open }), ...(signal && { signal }) })
+  removed.quarantined += erased
   removed.exports += await patiently(() => eraseExports(database, erasure))
   removed.assignments += await patiently(() => eraseSubject(database, erasure))
   await rollUp(database, patiently)
-  await patiently(() => finish(database, erasure, removed))
-  return removed
+  await patiently(() => finish(database, erasure, removed, unopened === 0))
+  return { removed, unopened }
 }
 
 /** What reaches in from before, then hour by hour of those in which there is anything. */
@@ -130,11 +139,11 @@ async function rollUp (database: Database, patiently: <T>(step: () => Promise<T>
   }
 }
 
-async function finish (database: Database, { id, tombstone }: Erasure, { quarantined, exports, assignments }: Removed): Promise<void> {
+async function finish (database: Database, { id, tombstone }: Erasure, { quarantined, exports, assignments }: Removed, done: boolean): Promise<void> {
   await database.transaction(async (client) => {
     await note(client, id, { quarantined, exports, assignments })
     // the subject's own name goes last: until then it is what a continuation is found by
-    await client.query('UPDATE erasure SET finished_at = now(), target = coalesce($2, target) WHERE id = $1', [id, tombstone])
+    if (done) await client.query('UPDATE erasure SET finished_at = now(), target = coalesce($2, target) WHERE id = $1', [id, tombstone])
   })
 }
 

@@ -26,6 +26,12 @@ export const tenantErrors = {
     exit: 2,
     retryable: false
   },
+  ERASURE_UNOPENED: {
+    meaning: 'An erasure has removed what it could, and messages in quarantine are left that it could not open to see what time they are of.',
+    remedy: 'Run the same command again with the master key that they are sealed with (pulsegate keys list names it): it goes on. If that key is lost for good, run pulsegate keys destroy --lost-master first.',
+    exit: 1,
+    retryable: true
+  },
   LOGIN_UNKNOWN: {
     meaning: 'The database server has no LOGIN role of this name.',
     remedy: 'Make it first: CREATE ROLE <login> LOGIN; GRANT pulsegate_reader TO <login>; (docs/database.md).',
