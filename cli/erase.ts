@@ -65,10 +65,7 @@ Examples:
         return withDataKeys(command, database, (keys) => run(database, audit, request, {
           write,
           json: options.json === true,
-          open: async (row) => {
-            const opened = await openRow(keys, row)
-            return 'payload' in opened ? opened.payload : null
-          },
+          open: (row) => openRow(keys, row),
           ...purposeOf(command)
         }))
       })
@@ -94,13 +91,15 @@ async function run (database: Database, audit: AuditLog, request: EraseRequest, 
     const tell = teller(json, write)
     const clear = await clearExports(database, erasure)
     try {
-      const removed = await runErasure(database, erasure, { signal: lifecycle.stopping, open, onProgress: tell })
+      const { removed, unopened } = await runErasure(database, erasure, { signal: lifecycle.stopping, open, onProgress: tell })
       const remaining = await searchRemains(database, erasure)
       const faults = remaining.filter(({ why }) => why === null)
-      await audit.recordNow(event(faults.length === 0 ? 'success' : 'serious-failure', nameOf(erasure.tombstone), { erasure: erasure.id, phase: 'finished', ...removed }))
+      const [outcome, phase] = [faults.length + unopened === 0 ? 'success' as const : 'serious-failure' as const, unopened === 0 ? 'finished' : 'unopened']
+      await audit.recordNow(event(outcome, nameOf(erasure.tombstone), { erasure: erasure.id, phase, ...removed, ...(unopened > 0 && { unopened }) }))
       write(json
-        ? `${JSON.stringify({ event: 'done', erasure: erasure.id, tombstone: erasure.tombstone, removed, remaining, clearExports: clear })}\n`
+        ? `${JSON.stringify({ event: unopened === 0 ? 'done' : 'unopened', erasure: erasure.id, tombstone: erasure.tombstone, removed, unopened, remaining, clearExports: clear })}\n`
         : doneText(erasure, removed, remaining, clear))
+      if (unopened > 0) throw new PulsegateError('ERASURE_UNOPENED', `${unopened} messages in quarantine may be of the erased time, and none of the master keys given opens them: the erasure is not done`)
       if (faults.length > 0) throw new PulsegateError('ERASURE_INCOMPLETE', `rows of the erased time are still in ${faults.map(({ table }) => table).join(', ')}`)
       return 0
     } catch (error) {

@@ -4,7 +4,8 @@
 import { metricById } from '../schemas/metrics.ts'
 import { type QuarantineReason } from '../schemas/reasons.ts'
 import { type Message } from '../schemas/telemetry.ts'
-import { isIn, type KnownDevice, type Period } from './lookup.ts'
+import { type KnownDevice } from './lookup.ts'
+import { isIn, type Period } from './period.ts'
 
 export interface Refusal { readonly reason: QuarantineReason, readonly detail: string }
 

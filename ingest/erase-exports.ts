@@ -5,13 +5,20 @@ import { type Erasure } from './erase-plan.ts'
 
 export interface ClearExport { readonly id: string, readonly madeAt: Date, readonly madeBy: string }
 
-// $1 devices, $2 subject, $3 and $4 from when until when, by part
-const meant = `(e.subjects @> ARRAY[$2::text] OR EXISTS (
-  SELECT FROM unnest($1::uuid[], $3::timestamptz[], $4::timestamptz[]) AS part (device, since, until)
-  WHERE e.devices @> ARRAY[part.device] AND coalesce(e.from_time, '-infinity') < part.until AND coalesce(e.to_time, e.made_at) > coalesce(part.since, '-infinity')))`
+// $1 devices, $2 and $3 from when until when, by part; $4 names of the subject; $5 and $6 what was asked for. One that names the subject counts
+// in all of the time that was asked for: it may be from when its assignments were others.
+const meant = `(
+  e.subjects && $4::text[] AND ${overlaps('$5::timestamptz', '$6::timestamptz')}
+  OR EXISTS (SELECT FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS part (device, since, until)
+    WHERE e.devices @> ARRAY[part.device] AND ${overlaps('part.since', 'part.until')}))`
 
-function values ({ parts, target }: Erasure): unknown[] {
-  return [parts.map(({ device }) => device), target.kind === 'subject' ? target.id : null, parts.map(({ from }) => from), parts.map(({ to }) => to)]
+function overlaps (since: string, until: string): string {
+  return `coalesce(e.from_time, '-infinity') < coalesce(${until}, 'infinity') AND coalesce(e.to_time, e.made_at) > coalesce(${since}, '-infinity')`
+}
+
+function values ({ parts, target, tombstone, asked }: Erasure): unknown[] {
+  const names = target.kind === 'subject' ? [target.id, tombstone] : []
+  return [parts.map(({ device }) => device), parts.map(({ from }) => from), parts.map(({ to }) => to), names, asked.from, asked.to]
 }
 
 /** Gives how many exports became unreadable. */
@@ -22,7 +29,7 @@ export async function eraseExports (database: Database, erasure: Erasure): Promi
   return rowCount ?? 0
 }
 
-/** Those that no key protects. Ask before the subject's name is gone. */
+/** Those that no key protects. */
 export async function clearExports (database: Database, erasure: Erasure): Promise<ClearExport[]> {
   const { rows } = await database.query<ClearExport>(`
     SELECT e.id, e.made_at AS "madeAt", e.made_by AS "madeBy" FROM export e WHERE e.key IS NULL AND ${meant} ORDER BY e.made_at`, values(erasure))

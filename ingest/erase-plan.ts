@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Client, type Database, type Rows } from './database.ts'
+import { erasureLock } from './quarantine-erased.ts'
 
 export type EraseTarget = { readonly kind: 'device', readonly id: string } | { readonly kind: 'subject', readonly id: string }
 
@@ -31,11 +32,13 @@ export interface Erasure {
   /** It was begun earlier, and goes on. */
   readonly resumed: boolean
   readonly parts: readonly ErasePart[]
+  /** As asked for; null: since ever, and until the request. */
+  readonly asked: Asked
 }
 
 interface Asks { query<R extends object> (text: string, values: unknown[]): Promise<Pick<Rows<R>, 'rows' | 'rowCount'>> }
 
-interface Asked { readonly from: Date | null, readonly to: Date | null }
+export interface Asked { readonly from: Date | null, readonly to: Date | null }
 
 /** What `request` would be about, as things are now. Errors: DEVICE_UNKNOWN, SUBJECT_UNKNOWN, ERASURE_TIME. */
 export async function partsOf (database: Asks, { target, ...times }: EraseRequest): Promise<ErasePart[]> {
@@ -70,10 +73,12 @@ export async function beginErasure (database: Database, request: EraseRequest, b
       SELECT id, tombstone, requested_at FROM erasure WHERE kind = $1 AND target = $2 AND finished_at IS NULL
         AND asked_from IS NOT DISTINCT FROM $3 AND asked_to IS NOT DISTINCT FROM $4 FOR UPDATE`, [target.kind, target.id, from, to])
     if (open !== undefined) {
-      const erasure = { id: Number(open.id), target, tombstone: open.tombstone, requestedAt: open.requested_at, resumed: true, parts: await storedParts(client, open.id) }
+      const erasure = { id: Number(open.id), target, tombstone: open.tombstone, requestedAt: open.requested_at, resumed: true, parts: await storedParts(client, open.id), asked: { from, to } }
       await before(erasure)
       return erasure
     }
+    // registered, so that its erased times are kept with it; what it may, somebody has to say
+    if (target.kind === 'device' && (await partsOf(client, request)).length === 0) await client.query("INSERT INTO device (id, state) VALUES ($1, 'pending')", [target.id])
     const parts = await partsOf(client, request)
     const tombstone = target.kind === 'subject' ? `erased-${randomUUID()}` : null
     const { rows: [made] } = await client.query<{ id: string, requested_at: Date }>(`
@@ -84,7 +89,9 @@ export async function beginErasure (database: Database, request: EraseRequest, b
       await client.query('INSERT INTO erasure_part (erasure, device, period) VALUES ($1, $2, tstzrange($3, $4))', [made.id, key, since, until])
       await client.query("UPDATE device SET erased = coalesce(erased, '{}') + tstzmultirange(tstzrange($2, $3)) WHERE key = $1", [key, since, until])
     }
-    const erasure = { id: Number(made.id), target, tombstone, requestedAt: made.requested_at, resumed: false, parts }
+    // what is on its way to quarantine now is there before the look through it; what comes after knows of this
+    await client.query('SELECT pg_advisory_xact_lock($1)', [erasureLock])
+    const erasure = { id: Number(made.id), target, tombstone, requestedAt: made.requested_at, resumed: false, parts, asked: { from, to } }
     await before(erasure)
     return erasure
   })

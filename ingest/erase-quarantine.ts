@@ -1,14 +1,14 @@
-// The payloads in quarantine that an erasure is about. A message there has no time of its own: it is read to learn one, and when that
-// cannot be, the time of its receipt counts. What is erased keeps its row, without bytes: it came in, and does not count as missing.
-import { decodeMessage } from '../schemas/decode.ts'
+// The payloads in quarantine that an erasure is about (quarantine-erased.ts says which). What is erased keeps its row, without bytes: it came in, and does not count as missing.
+import { PulsegateError } from '../runtime/errors.ts'
 import { type Database } from './database.ts'
-import { touchesErased } from './erased.ts'
 import { type Erasure, type ErasePart } from './erase-plan.ts'
-import { baseTimeMs, clockAheadMs, extentOf } from './place.ts'
-import { type SealedColumns } from './quarantine-open.ts'
+import { isIn } from './period.ts'
+import { clockAheadMs } from './place.ts'
+import { isOfErased } from './quarantine-erased.ts'
+import { type Opened, type SealedColumns } from './quarantine-open.ts'
 
-/** The bytes that the device sent; null when they cannot be had (sealed, and its key is not here). */
-export type OpenPayload = (held: SealedColumns) => Promise<Buffer | null>
+/** The bytes that the device sent, or why they cannot be had (openRow). */
+export type OpenPayload = (held: SealedColumns) => Promise<Opened>
 
 interface Row extends SealedColumns { id: string, anchor: Date | null, received_at: Date, last_received_at: Date }
 
@@ -18,30 +18,42 @@ export interface EraseQuarantineOptions {
   readonly signal?: AbortSignal
 }
 
-// half a MiB of payloads at the most in memory: 64 KiB each is the largest
+// 13 MiB of payloads at the most in memory: 64 KiB each is the largest
 const rowsPerPage = 200
 
-/** Gives how many messages lost their bytes. A page at a time; begun again, it skips what is done. */
-export async function eraseQuarantine (database: Database, erasure: Erasure, options: EraseQuarantineOptions): Promise<number> {
-  const { parts, target, requestedAt } = erasure
-  let erased = 0
-  const devices = new Map<string, ErasePart[]>()
-  for (const part of parts) devices.set(part.device, [...devices.get(part.device) ?? [], part])
-  // not registered: all there is of it is here
-  if (target.kind === 'device' && devices.size === 0) devices.set(target.id, [{ key: 0, device: target.id, from: null, to: requestedAt }])
-  for (const [device, times] of devices) erased += await eraseOf(database, device, times, options)
-  return erased
+export interface ErasedQuarantine {
+  /** Messages that lost their bytes. */
+  readonly erased: number
+  /** Those that may be meant, and are sealed with a key that another master key than those given opens. */
+  readonly unopened: number
 }
 
-async function eraseOf (database: Database, device: string, parts: readonly ErasePart[], { patiently, open, signal }: EraseQuarantineOptions): Promise<number> {
-  let erased = 0
+/** A page at a time; begun again, it skips what is done. */
+export async function eraseQuarantine (database: Database, erasure: Erasure, options: EraseQuarantineOptions): Promise<ErasedQuarantine> {
+  const devices = new Map<string, ErasePart[]>()
+  for (const part of erasure.parts) devices.set(part.device, [...devices.get(part.device) ?? [], part])
+  let [erased, unopened] = [0, 0]
+  for (const [device, times] of devices) {
+    const of = await eraseOf(database, device, times, options)
+    erased += of.erased
+    unopened += of.unopened
+  }
+  return { erased, unopened }
+}
+
+async function eraseOf (database: Database, device: string, parts: readonly ErasePart[], { patiently, open, signal }: EraseQuarantineOptions): Promise<ErasedQuarantine> {
+  let [erased, unopened] = [0, 0]
   for (let after = 0; ;) {
     signal?.throwIfAborted()
     const page = await patiently(() => readPage(database, device, after))
     const last = page.at(-1)
-    if (last === undefined) return erased
+    if (last === undefined) return { erased, unopened }
     const ids: number[] = []
-    for (const row of page) if (await isMeant(row, parts, open)) ids.push(Number(row.id))
+    for (const row of page) {
+      const meant = await isMeant(row, parts, open)
+      if (meant === null) unopened++
+      else if (meant) ids.push(Number(row.id))
+    }
     if (ids.length > 0) {
       const { rows: [done] } = await patiently(() => database.query<{ n: string }>('SELECT erase_quarantine($1) AS n', [ids]))
       erased += Number(done?.n)
@@ -58,19 +70,19 @@ async function readPage (database: Database, device: string, after: number): Pro
   return rows
 }
 
-async function isMeant (row: Row, parts: readonly ErasePart[], open: OpenPayload = async ({ payload }) => payload): Promise<boolean> {
+const unopenable: OpenPayload = async ({ key, payload }) => key === null ? { payload } : { fault: new PulsegateError('KEY_MASTER_UNKNOWN', 'no keys were given') }
+
+/** Null: only with another master key could one say. */
+async function isMeant (row: Row, parts: readonly ErasePart[], open: OpenPayload = unopenable): Promise<boolean | null> {
   // since ever, and received before its end: without a look into it
   if (parts.some(({ from, to }) => from === null && row.received_at.getTime() < to.getTime())) return true
   const periods = parts.map(({ from, to }) => ({ fromMs: from?.getTime() ?? -Infinity, toMs: to.getTime() }))
   const firstMs = Math.min(...periods.map(({ fromMs }) => fromMs))
   // a message about a time cannot have come long before it
   if (row.last_received_at.getTime() < firstMs - clockAheadMs) return false
-  const payload = await open(row)
-  const decoded = payload !== null && (row.kind === 'telemetry' || row.kind === 'birth') ? decodeMessage(row.kind, payload) : null
-  if (decoded?.ok === true) {
-    const { message } = decoded
-    const placeable = message.header.baseWallMs !== undefined || row.anchor !== null
-    if (placeable) return touchesErased(periods, baseTimeMs(message.header, row.anchor?.getTime() ?? 0), extentOf(message))
-  }
-  return touchesErased(periods, row.received_at.getTime(), { oldestMs: 0, furthestMs: 0 })
+  const receivedAtMs = row.received_at.getTime()
+  const opened = await open(row)
+  if ('payload' in opened) return isOfErased({ ...row, payload: opened.payload, receivedAtMs, anchorMs: row.anchor?.getTime() }, periods)
+  // of a destroyed key no bytes are left; those that are damaged nobody reads where they are, and nobody can say that they are not meant
+  return opened.fault.code === 'KEY_MASTER_UNKNOWN' ? null : opened.fault.code !== 'KEY_DESTROYED' || isIn(periods, receivedAtMs)
 }

@@ -6,11 +6,10 @@ import { type Erasure, type ErasePart } from './erase-plan.ts'
 interface Piece { readonly subject: string, readonly lower: Date | null, readonly upper: Date | null }
 
 /** Gives how many assignments carry the tombstone now. Nothing for a device. All of it in one transaction. */
-export async function eraseSubject (database: Database, { id, target, tombstone, parts }: Erasure): Promise<number> {
+export async function eraseSubject (database: Database, { target, tombstone, parts, asked }: Erasure): Promise<number> {
   if (target.kind !== 'subject' || tombstone === null) return 0
+  const whole = asked.from === null && asked.to === null
   return database.transaction(async (client) => {
-    const { rows: [asked] } = await client.query<{ whole: boolean }>('SELECT asked_from IS NULL AND asked_to IS NULL AS whole FROM erasure WHERE id = $1', [id])
-    const whole = asked?.whole === true
     let changed = 0
     for (const part of parts) changed += await renamePart(client, part, { subject: target.id, tombstone, whole })
     if (!whole) return changed

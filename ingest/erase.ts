@@ -36,7 +36,7 @@ export interface EraseOptions {
   readonly onProgress?: (progress: EraseProgress) => void
   /** A stop takes effect between two steps. */
   readonly signal?: AbortSignal
-  /** How to read a sealed payload, to learn its time; default: as it is. */
+  /** How to read a sealed payload, to learn its time; default: it cannot be. */
   readonly open?: OpenPayload
   /** How long a worker may go on by what it knew before (lookup.ts); default 2,500 ms. */
   readonly settleMs?: number
@@ -47,36 +47,45 @@ type Slice = Pick<Removed, 'samples' | 'waves' | 'rollups'>
 const hourMs = 3_600_000
 const patienceMs = 60_000
 
-/** Gives what this run removed. Rejects with the signal's reason when it aborts; the same call goes on where it was. */
-export async function runErasure (database: Database, erasure: Erasure, options: EraseOptions = {}): Promise<Removed> {
+export interface Erased {
+  /** What this run removed. */
+  readonly removed: Removed
+  /** Messages in quarantine that may be of the erased time and could not be opened; not zero: it is not done, and the same call goes on. */
+  readonly unopened: number
+}
+
+/** Rejects with the signal's reason when it aborts; the same call goes on where it was. */
+export async function runErasure (database: Database, erasure: Erasure, options: EraseOptions = {}): Promise<Erased> {
   const { signal, settleMs = 2_500, open } = options
   const removed: Removed = { samples: 0, waves: 0, rollups: 0, quarantined: 0, exports: 0, assignments: 0 }
   const patiently = <T>(step: () => Promise<T>): Promise<T> => patience(step, signal)
   const begunMs = performance.now()
   for (const [index, part] of erasure.parts.entries()) {
-    await patiently(() => cutEdges(database, part))
     await erasePart(database, erasure, part, removed, (doneTo) => {
       signal?.throwIfAborted()
       options.onProgress?.({ removed, part: index + 1, parts: erasure.parts.length, doneTo })
     }, patiently)
   }
-  // what a worker was just writing by what it knew before is in by now: once more, from the beginning
+  // what a worker was just writing by what it knew before is in by now: once more, from the beginning. A continuation waits too: it may
+  // have been begun a moment ago
   const waitMs = begunMs + settleMs - performance.now()
-  if (waitMs > 0 && !erasure.resumed && erasure.parts.length > 0) await delay(waitMs, undefined, signal && { signal })
+  if (waitMs > 0 && erasure.parts.length > 0) await delay(waitMs, undefined, signal && { signal })
   for (const part of erasure.parts) {
     await patiently(() => database.query("UPDATE erasure_part SET done_to = '-infinity' WHERE erasure = $1 AND device = $2", [erasure.id, part.key]))
     await erasePart(database, erasure, part, removed, () => { signal?.throwIfAborted() }, patiently)
   }
-  removed.quarantined += await eraseQuarantine(database, erasure, { patiently, ...(open && { open }), ...(signal && { signal }) })
+  const { erased, unopened } = await eraseQuarantine(database, erasure, { patiently, ...(open && { open }), ...(signal && { signal }) })
+  removed.quarantined += erased
   removed.exports += await patiently(() => eraseExports(database, erasure))
   removed.assignments += await patiently(() => eraseSubject(database, erasure))
   await rollUp(database, patiently)
-  await patiently(() => finish(database, erasure, removed))
-  return removed
+  await patiently(() => finish(database, erasure, removed, unopened === 0))
+  return { removed, unopened }
 }
 
-/** Hour by hour of those in which there is anything. */
+/** What reaches in from before, then hour by hour of those in which there is anything. */
 async function erasePart (database: Database, erasure: Erasure, part: ErasePart, removed: Removed, tell: (doneTo: Date | null) => void, patiently: <T>(step: () => Promise<T>) => Promise<T>): Promise<void> {
+  await patiently(() => cutEdge(database, part))
   for (;;) {
     tell(null)
     const next = await patiently(() => nextTime(database, erasure, part))
@@ -102,8 +111,6 @@ async function nextTime (database: Database, { id }: Erasure, { key, from, to }:
 /** One transaction: the rows, and that they are gone. */
 async function eraseSlice (database: Database, { id }: Erasure, { key, from, to }: ErasePart, sliceFrom: Date, sliceTo: Date): Promise<Slice> {
   return database.transaction(async (client) => {
-    // the licensed edition takes rows of old days out of the columnstore to delete them; an hour of one device is bounded
-    await client.query("SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)")
     const { rows: [row] } = await client.query<Record<keyof Slice, string>>('SELECT samples, waves, rollups FROM erase_slice($1, $2, $3)', [key, sliceFrom, sliceTo])
     const slice = { samples: Number(row?.samples), waves: Number(row?.waves), rollups: Number(row?.rollups) }
     await client.query('UPDATE erasure_part SET done_to = $5 WHERE erasure = $1 AND device = $2 AND period = tstzrange($3, $4)', [id, key, from, to, sliceTo])
@@ -112,7 +119,7 @@ async function eraseSlice (database: Database, { id }: Erasure, { key, from, to 
   })
 }
 
-async function cutEdges (database: Database, { key, from, to }: ErasePart): Promise<void> {
+async function cutEdge (database: Database, { key, from, to }: ErasePart): Promise<void> {
   await database.query("SELECT erase_edges($1, coalesce($2::timestamptz, '-infinity'), $3::timestamptz)", [key, from, to])
 }
 
@@ -132,11 +139,11 @@ async function rollUp (database: Database, patiently: <T>(step: () => Promise<T>
   }
 }
 
-async function finish (database: Database, { id, tombstone }: Erasure, { quarantined, exports, assignments }: Removed): Promise<void> {
+async function finish (database: Database, { id, tombstone }: Erasure, { quarantined, exports, assignments }: Removed, done: boolean): Promise<void> {
   await database.transaction(async (client) => {
     await note(client, id, { quarantined, exports, assignments })
     // the subject's own name goes last: until then it is what a continuation is found by
-    await client.query('UPDATE erasure SET finished_at = now(), target = coalesce($2, target) WHERE id = $1', [id, tombstone])
+    if (done) await client.query('UPDATE erasure SET finished_at = now(), target = coalesce($2, target) WHERE id = $1', [id, tombstone])
   })
 }
 

@@ -1,10 +1,8 @@
 // Times of a device of which nothing may be stored any more, because they were erased (erase.ts). A message of such a time that was never
-// seen gets its receipt, so that nothing vanishes and a resend is a duplicate, but none of its values; one that must go to quarantine goes
-// there without its bytes. Pure. Almost no device has such times: then this costs one comparison a message.
-import { type Message } from '../schemas/telemetry.ts'
-import { type QuarantineRow } from './batch.ts'
-import { type Period } from './lookup.ts'
-import { type Extent } from './place.ts'
+// seen gets its receipt, so that nothing vanishes and a resend is a duplicate, but none of its values, and all those of other times; one that
+// must go to quarantine goes there without its bytes (quarantine-erased.ts). Pure. Almost no device has such times: then this costs one comparison a message.
+import { type Message, type Wave } from '../schemas/telemetry.ts'
+import { isIn, type Period } from './period.ts'
 
 /** Part of a SELECT from device: null, or pairs of epoch ms, null where a period has no end. */
 export const erasedColumn = `CASE WHEN erased IS NOT NULL THEN (
@@ -18,24 +16,39 @@ export function erasedOf (column: ErasedColumn['erased']): { readonly erased?: r
   return { erased: column.map(([fromMs, toMs]) => ({ fromMs: fromMs ?? -Infinity, toMs: toMs ?? Infinity })) }
 }
 
-/** Does anything of a message whose base time is `baseMs` lie in an erased time? */
-export function touchesErased (erased: readonly Period[] | undefined, baseMs: number, { oldestMs, furthestMs }: Extent): boolean {
-  return erased?.some(({ fromMs, toMs }) => baseMs + furthestMs >= fromMs && baseMs + oldestMs < toMs) === true
-}
-
-/** The message without samples of an erased time, and without waves of which any part lies in one; and how many were left out. */
+/** The message without what it says of erased times, waves cut at their edges; and how many samples and waves lost anything. */
 export function withoutErased (message: Message, baseMs: number, erased: readonly Period[] | undefined): { readonly message: Message, readonly left: number } {
   if (erased === undefined || message.kind === 'birth') return { message, left: 0 }
-  const samples = message.samples.filter(({ dtMs }) => !touchesErased(erased, baseMs, { oldestMs: dtMs, furthestMs: dtMs }))
-  const waves = message.waves.filter(({ dtMs, periodUs, values }) =>
-    !touchesErased(erased, baseMs, { oldestMs: dtMs, furthestMs: dtMs + (values.length - 1) * periodUs / 1_000 }))
-  const left = message.samples.length - samples.length + message.waves.length - waves.length
+  const samples = message.samples.filter(({ dtMs }) => !isIn(erased, baseMs + dtMs))
+  let left = message.samples.length - samples.length
+  const waves = message.waves.flatMap((wave) => {
+    const pieces = cut(wave, baseMs, erased)
+    if (pieces !== null) left++
+    return pieces ?? wave
+  })
   return { message: left === 0 ? message : { ...message, samples, waves }, left }
 }
 
-/** The row without the message's bytes: in their place its identity, so that a resend is still known as the same. */
-export function withoutBytes (row: QuarantineRow): QuarantineRow {
-  const { publisher, source, boot, seq, receivedAtMs } = row
-  const identity = boot === null ? `${publisher} received ${receivedAtMs}` : `${source ?? publisher} boot ${boot} seq ${seq ?? ''}`
-  return { ...row, reason: 'erased', detail: '', payload: Buffer.from(`erased: ${identity}`) }
+/** What remains of a wave; null: all of it. The times in their order. As erase_waves() cuts what is stored already (0016): value i is at its time + i * period. */
+function cut (wave: Wave, baseMs: number, erased: readonly Period[]): Wave[] | null {
+  const { dtMs, periodUs, values } = wave
+  // in whole microseconds, as the database counts
+  const startUs = (baseMs + dtMs) * 1_000
+  const indexAt = (ms: number): number => Math.min(values.length, Math.max(0, Math.ceil((Math.round(ms * 1_000) - startUs) / periodUs)))
+  const pieces: Wave[] = []
+  let from = 0
+  const keep = (to: number): void => {
+    if (to > from) pieces.push({ ...wave, dtMs: dtMs + from * periodUs / 1_000, values: values.subarray(from, to) })
+  }
+  let touched = false
+  for (const { fromMs, toMs } of erased) {
+    const [first, after] = [indexAt(fromMs), indexAt(toMs)]
+    if (first >= after) continue
+    touched = true
+    keep(first)
+    from = after
+  }
+  if (!touched) return null
+  keep(values.length)
+  return pieces
 }

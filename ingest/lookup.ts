@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache'
 import { type DeviceState } from '../schemas/device.ts'
 import { type Database } from './database.ts'
 import { type ErasedColumn, erasedColumn, erasedOf } from './erased.ts'
+import { isIn, type Period } from './period.ts'
 
 export interface KnownDevice {
   readonly key: number
@@ -16,8 +17,6 @@ export interface KnownDevice {
   /** Of which nothing may be stored any more (erased.ts); absent: none. */
   readonly erased?: readonly Period[]
 }
-/** A half-open period in ms since 1970 UTC; ±Infinity where it has no end. */
-export interface Period { readonly fromMs: number, readonly toMs: number }
 export interface KnownBoot { readonly key: number, readonly anchorMs: number }
 export interface NewBoot { readonly device: number, readonly boot: bigint, readonly anchorMs: number }
 
@@ -133,11 +132,6 @@ export class Lookup {
       this.#boots.set(`${device}:${boot}`, { key: Number(key), anchorMs })
     }
   }
-}
-
-/** Does a time lie in one of the periods? */
-export function isIn (periods: readonly Period[], timeMs: number): boolean {
-  return periods.some(({ fromMs, toMs }) => timeMs >= fromMs && timeMs < toMs)
 }
 
 /** How a boot is named in the map given to `resolveBoots`. */

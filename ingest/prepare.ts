@@ -10,10 +10,11 @@ import { failPoints } from '../runtime/fail-points.ts'
 import { type BirthRow, type Origin, type PreparedBatch, type QuarantineRow } from './batch.ts'
 import { refuseDevices, refuseMetrics, refusePairing, type Refusal } from './check.ts'
 import { Columns } from './columns.ts'
-import { touchesErased, withoutBytes, withoutErased } from './erased.ts'
+import { withoutErased } from './erased.ts'
 import { addToColumns } from './fill.ts'
-import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot, type Period } from './lookup.ts'
+import { bootKey, type KnownBoot, type KnownDevice, type Lookup, type NewBoot } from './lookup.ts'
 import { seriesOrder } from './order.ts'
+import { type Period } from './period.ts'
 import { anchorOf, type Extent, extentOf, place } from './place.ts'
 
 /** A message on its way through the checks. */
@@ -50,11 +51,9 @@ export async function prepare (envelopes: readonly Envelope[], context: PrepareC
   const quarantined: QuarantineRow[] = []
   const refuse: Refuse = (candidate, refusal) => {
     const { envelope, message: { header: { boot, seq } }, source } = candidate
-    const row = { ...rowOf(envelope), source, boot, seq, ...refusal }
-    quarantined.push(mayBeErased(candidate, context.lookup) ? withoutBytes(row) : row)
+    quarantined.push({ ...rowOf(envelope), source, boot, seq, ...refusal })
   }
   const decoded = decodeAll(envelopes, context, quarantined)
-  await eraseUnreadable(quarantined, context.lookup)
   const admitted = await admit(decoded, context.lookup, refuse)
   const placeable = await resolveBoots(admitted, context, refuse)
   return fill(placeable, context, refuse, quarantined)
@@ -99,23 +98,6 @@ function decodeOne (kind: MessageKind, { payload }: Envelope, { decode = decodeM
     onDecoderFault?.(error)
     return { ok: false, reason: 'decoder-fault', detail: error instanceof Error ? error.name : typeof error }
   }
-}
-
-/** Bytes that could not be read have no time but that of their receipt. */
-async function eraseUnreadable (rows: QuarantineRow[], lookup: Lookup): Promise<void> {
-  if (rows.length === 0) return
-  const devices = await lookup.devices(new Set(rows.map(({ publisher }) => publisher)))
-  for (const [i, row] of rows.entries()) {
-    if (touchesErased(devices.get(row.publisher)?.erased, row.receivedAtMs, { oldestMs: 0, furthestMs: 0 })) rows[i] = withoutBytes(row)
-  }
-}
-
-/** Of a message that is refused. Without a clock its time is that of the boot's anchor if it is remembered, else that of receipt. */
-function mayBeErased ({ message: { header }, envelope, extent, sourceDevice }: Candidate, lookup: Lookup): boolean {
-  if (sourceDevice?.erased === undefined) return false
-  const anchorMs = lookup.boot(bootKey(sourceDevice.key, header.boot))?.anchorMs
-  const baseMs = header.baseWallMs ?? (anchorMs === undefined ? envelope.receivedAtMs : anchorMs + header.baseTickMs)
-  return touchesErased(sourceDevice.erased, baseMs, extent)
 }
 
 /** Devices, metrics and, as far as the time is known already, pairing. */

@@ -5,6 +5,7 @@ import { type UplinkKind } from '../queue/queue.ts'
 import { type Client, type Database } from './database.ts'
 import { type DataKeys } from './keys/data-keys.ts'
 import { conditionOfSelection, type Selection } from './quarantine-filter.ts'
+import { whichErased } from './quarantine-erased.ts'
 import { openFaults, openRow, type SealedColumns } from './quarantine-open.ts'
 
 /** A message as quarantine holds it. */
@@ -65,6 +66,20 @@ export async function openPage (keys: DataKeys, rows: readonly Row[]): Promise<P
     else unopened.push({ id, outcome: 'quarantined', reason: openFaults[opened.fault.code] ?? 'damaged', source: null, boot: null, seq: null, refused: false })
   }
   return { held, unopened }
+}
+
+/**
+ * What was found to be about an erased time, now that it can be read and placed, loses its bytes. To be done before it is marked: begun
+ * again, a replay finds it still.
+ */
+export async function erasePage (database: Database, held: readonly Held[], verdicts: readonly Verdict[]): Promise<void> {
+  const byId = new Map(verdicts.map((verdict) => [verdict.id, verdict]))
+  const meant = await whichErased(database, held.map((message) => {
+    const { source = null, boot = null, reason = null } = byId.get(message.id) ?? {}
+    return { ...message, source, boot, reason: reason ?? '' }
+  }))
+  const ids = held.filter((_, i) => meant[i] === true).map(({ id }) => id)
+  if (ids.length > 0) await database.query('SELECT erase_quarantine($1)', [ids])
 }
 
 /** Writes the verdicts to their rows. What was stored once stays marked so. */

@@ -1,9 +1,10 @@
-// From refused messages to rows of the table: repeats folded, each payload sealed with the key of its tenant and day. Before the batch's
+// From refused messages to rows of the table: without what was erased, repeats folded, each payload sealed with the key of its tenant and day. Before the batch's
 // transaction, because it may have to ask the database and the key service; without refused messages it asks nobody anything.
 import { createHash } from 'node:crypto'
 import { type QuarantineRow } from './batch.ts'
 import { type Database } from './database.ts'
 import { type DataKeys } from './keys/data-keys.ts'
+import { withoutErasedBytes } from './quarantine-erased.ts'
 import { keyedDigest, sealPayload } from './quarantine-seal.ts'
 
 /** One row of the table. */
@@ -16,14 +17,17 @@ export interface SealedRow {
   readonly digest: Buffer
   /** As a row from before would have it. */
   readonly plainDigest: Buffer
+  /** The erased times of its source that were taken into account. */
+  readonly erasedBy: string
   readonly firstMs: number
   readonly lastMs: number
   readonly times: number
 }
 
 /** Folds and seals. Errors: see DataKeys.toSeal. */
-export async function sealRows (database: Database, keys: DataKeys, rows: readonly QuarantineRow[]): Promise<SealedRow[]> {
-  if (rows.length === 0) return []
+export async function sealRows (database: Database, keys: DataKeys, refused: readonly QuarantineRow[]): Promise<SealedRow[]> {
+  if (refused.length === 0) return []
+  const { rows, by } = await withoutErasedBytes(database, refused)
   const digestKey = await keys.forDigests()
   const folded = fold(rows, (row) => keyedDigest(digestKey, row))
   const tenants = await tenantsOf(database, rows)
@@ -43,7 +47,7 @@ export async function sealRows (database: Database, keys: DataKeys, rows: readon
       const { row, digest } = entry
       const bound = { ...row, boot: row.boot?.toString() ?? null, seq: row.seq?.toString() ?? null, digest }
       const plainDigest = createHash('sha256').update(row.payload).digest()
-      sealed.set(entry, { ...entry, key: data.id, payload: sealPayload(data, bound, row.payload), plainDigest })
+      sealed.set(entry, { ...entry, key: data.id, payload: sealPayload(data, bound, row.payload), plainDigest, erasedBy: by(row) })
     }
   }
   return folded.map((entry) => sealed.get(entry) as SealedRow)

@@ -10,7 +10,7 @@ import { type PrepareContext } from './prepare.ts'
 import { DryLookup } from './quarantine-dry-lookup.ts'
 import { conditionOfSelection, type Selection } from './quarantine-filter.ts'
 import { type PageTools, replayPage } from './quarantine-outcome.ts'
-import { markPage, openPage, type PageBounds, readPage, type Verdict } from './quarantine-page.ts'
+import { erasePage, markPage, openPage, type PageBounds, readPage, type Verdict } from './quarantine-page.ts'
 import { sealPlainOf } from './quarantine-seal-plain.ts'
 import { RecentReceipts } from './recent.ts'
 import { classify, describeFault, sqlStateOf } from './sqlstate.ts'
@@ -83,7 +83,10 @@ export async function openReplay (database: Database, selection: Selection, opti
       // rows from before sealing get their keyed digest now: by it, a row that the database refuses finds its older one
       if (!dryRun) await patiently(() => sealPlainOf(database, keys, rows.filter(({ key }) => key === null).map(({ id }) => Number(id))))
       const verdicts = [...held.length === 0 ? [] : await replayPage(held, tools), ...unopened].sort((a, b) => a.id - b.id)
-      if (!dryRun) await patiently(() => markPage(database, verdicts))
+      if (!dryRun) {
+        await patiently(() => erasePage(database, held, verdicts))
+        await patiently(() => markPage(database, verdicts))
+      }
       after = lastId
       return { results: verdicts.map(({ id, outcome, reason }) => ({ id, outcome, reason })), lastId }
     }

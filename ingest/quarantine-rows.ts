@@ -2,6 +2,7 @@
 // `times` counts; repeats inside a batch are folded before, because one statement may not touch a row twice (21000).
 import { type ClientBase } from 'pg'
 import { PulsegateError } from '../runtime/errors.ts'
+import { holdErasures } from './quarantine-erased.ts'
 import { type SealedRow } from './quarantine-prepare.ts'
 
 // a row from before sealing (key null) goes on counting its repeats, found by its plain digest
@@ -24,10 +25,11 @@ SET times = quarantine.times + excluded.times, last_received_at = greatest(quara
 
 /**
  * Writes `rows`; the caller's transaction makes them durable. Error KEY_DESTROYED: a key was destroyed since they were sealed; nothing
- * is written, and sealing them anew takes another key.
+ * is written, and sealing them anew takes another key. ERASURE_BEGUN: see holdErasures.
  */
 export async function writeQuarantine (client: ClientBase, rows: readonly SealedRow[]): Promise<void> {
   if (rows.length === 0) return
+  await holdErasures(client, rows)
   await holdKeys(client, rows)
   await client.query(insertQuarantine, [
     rows.map(({ firstMs }) => firstMs),

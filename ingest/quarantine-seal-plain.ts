@@ -17,17 +17,18 @@ interface PlainRow {
   kind: string
   reason: string
   payload: Buffer
+  digest: Buffer
   received_at: Date
 }
 
-interface Sealed { readonly id: string, readonly key: number, readonly digest: Buffer, readonly payload: Buffer, readonly bytes: number }
+interface Sealed { readonly id: string, readonly old: Buffer, readonly key: number, readonly digest: Buffer, readonly payload: Buffer, readonly bytes: number }
 
 export interface PlainSelection { readonly after: number, readonly rows: number } // a page
 export interface SealedPage { readonly sealed: number, readonly lastId: number }
 
 /** Seals the next `rows` rows after number `after`; null: there are none. Errors: see DataKeys.toSeal; KEY_DESTROYED passes. */
 export async function sealPlainPage (database: Database, keys: DataKeys, { after, rows: limit }: PlainSelection): Promise<SealedPage | null> {
-  const { rows } = await database.query<PlainRow>(`SELECT id, publisher, source, boot, seq, kind, reason, payload, received_at FROM quarantine
+  const { rows } = await database.query<PlainRow>(`SELECT id, publisher, source, boot, seq, kind, reason, payload, digest, received_at FROM quarantine
     WHERE key IS NULL AND id > $1 ORDER BY id LIMIT $2`, [after, limit])
   const last = rows.at(-1)
   if (last === undefined) return null
@@ -36,7 +37,7 @@ export async function sealPlainPage (database: Database, keys: DataKeys, { after
 
 /** Seals those of `ids` that are in the clear; gives how many. */
 export async function sealPlainOf (database: Database, keys: DataKeys, ids: readonly number[]): Promise<number> {
-  const { rows } = await database.query<PlainRow>(`SELECT id, publisher, source, boot, seq, kind, reason, payload, received_at FROM quarantine
+  const { rows } = await database.query<PlainRow>(`SELECT id, publisher, source, boot, seq, kind, reason, payload, digest, received_at FROM quarantine
     WHERE key IS NULL AND id = ANY($1::int8[]) ORDER BY id`, [ids])
   return sealPlain(database, keys, rows)
 }
@@ -49,7 +50,7 @@ async function sealPlain (database: Database, keys: DataKeys, rows: readonly Pla
   for (const row of rows) {
     const data = await keys.toSeal(tenants(row), dayOf(row.received_at.getTime()), 1)
     const digest = keyedDigest(digestKey, row)
-    sealed.push({ id: row.id, key: data.id, digest, payload: sealPayload(data, { ...row, digest }, row.payload), bytes: row.payload.length })
+    sealed.push({ id: row.id, old: row.digest, key: data.id, digest, payload: sealPayload(data, { ...row, digest }, row.payload), bytes: row.payload.length })
   }
   try {
     await database.transaction(async (client) => {
@@ -64,18 +65,19 @@ async function sealPlain (database: Database, keys: DataKeys, rows: readonly Pla
 }
 
 async function replace (client: Client, sealed: readonly Sealed[]): Promise<void> {
-  const values = [sealed.map(({ id }) => id), sealed.map(({ digest }) => digest)]
+  // by the old digest too: what was erased meanwhile is another row's content now, and stays erased
+  const values = [sealed.map(({ id }) => id), sealed.map(({ digest }) => digest), sealed.map(({ old }) => old)]
   // the same message is there, sealed: its row counts for both
   await client.query(`WITH gone AS (
-      DELETE FROM quarantine AS plain USING unnest($1::int8[], $2::bytea[]) AS s (id, digest)
-      WHERE plain.id = s.id AND plain.key IS NULL AND EXISTS (
+      DELETE FROM quarantine AS plain USING unnest($1::int8[], $2::bytea[], $3::bytea[]) AS s (id, digest, old)
+      WHERE plain.id = s.id AND plain.digest = s.old AND plain.key IS NULL AND EXISTS (
         SELECT FROM quarantine o WHERE o.publisher = plain.publisher AND o.kind = plain.kind AND o.digest = s.digest AND o.reason = plain.reason AND o.key IS NOT NULL)
       RETURNING plain.publisher, plain.kind, s.digest, plain.reason, plain.times, plain.received_at, plain.last_received_at)
     UPDATE quarantine AS twin SET times = twin.times + gone.times, received_at = least(twin.received_at, gone.received_at),
       last_received_at = greatest(twin.last_received_at, gone.last_received_at)
     FROM gone WHERE twin.publisher = gone.publisher AND twin.kind = gone.kind AND twin.digest = gone.digest AND twin.reason = gone.reason`, values)
   await client.query(`UPDATE quarantine AS plain SET payload = s.payload, digest = s.digest, key = s.key, bytes = s.bytes
-    FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int8[], $5::int4[]) AS s (id, digest, payload, key, bytes)
-    WHERE plain.id = s.id AND plain.key IS NULL`,
+    FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int8[], $6::int4[]) AS s (id, digest, old, payload, key, bytes)
+    WHERE plain.id = s.id AND plain.digest = s.old AND plain.key IS NULL`,
   [...values, sealed.map(({ payload }) => payload), sealed.map(({ key }) => key), sealed.map(({ bytes }) => bytes)])
 }

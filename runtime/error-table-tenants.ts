@@ -2,6 +2,12 @@
 import { type ErrorEntry } from './error-entry.ts'
 
 export const tenantErrors = {
+  ERASURE_BEGUN: {
+    meaning: 'An erasure began while a message of the same device was on its way to quarantine.',
+    remedy: 'Nothing to do: the message is looked at again at once, and goes there without the bytes of what is erased.',
+    exit: 1,
+    retryable: true
+  },
   ERASURE_INCOMPLETE: {
     meaning: 'An erasure ended, and the search afterwards still found values that it should have removed.',
     remedy: 'Run the same command again: it goes on where it was. If the message comes again, a writer outside of Pulsegate puts rows back.',
@@ -19,6 +25,12 @@ export const tenantErrors = {
     remedy: 'Look at what would go with --dry-run, then give --yes.',
     exit: 2,
     retryable: false
+  },
+  ERASURE_UNOPENED: {
+    meaning: 'An erasure has removed what it could, and messages in quarantine are left that it could not open to see what time they are of.',
+    remedy: 'Run the same command again with the master key that they are sealed with (pulsegate keys list names it): it goes on. If that key is lost for good, run pulsegate keys destroy --lost-master first.',
+    exit: 1,
+    retryable: true
   },
   LOGIN_UNKNOWN: {
     meaning: 'The database server has no LOGIN role of this name.',

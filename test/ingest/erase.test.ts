@@ -3,13 +3,12 @@ import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { completeness } from '../../ingest/completeness.ts'
 import { type Database } from '../../ingest/database.ts'
-import { beginErasure, type EraseRequest, type Erasure } from '../../ingest/erase-plan.ts'
-import { openRow } from '../../ingest/quarantine-open.ts'
 import { showQuarantine } from '../../ingest/quarantine.ts'
 import { searchRemains } from '../../ingest/erase-report.ts'
 import { pieces } from '../../ingest/erase-subject.ts'
-import { type EraseOptions, type Removed, runErasure } from '../../ingest/erase.ts'
+import { runErasure } from '../../ingest/erase.ts'
 import { deliver, deliverBytes, deviceId, metricId, telemetry } from '../fixtures/deliveries.ts'
+import { begin, erase } from '../fixtures/erasures.ts'
 import { count, ingestBench } from '../fixtures/ingest.ts'
 import { storeBoot, type StoredDevice, storeDevice, storeReceipts, storeSamples, storeWave } from '../fixtures/stored.ts'
 import { needsServices } from '../services/skip.ts'
@@ -19,12 +18,6 @@ const hourMs = 3_600_000
 const minuteMs = 60_000
 // some hours ago, on the hour
 const startMs = Math.floor(Date.now() / hourMs) * hourMs - 30 * hourMs
-const never = async (): Promise<void> => {}
-
-async function erase (database: Database, request: EraseRequest, options: EraseOptions = {}): Promise<{ removed: Removed, erasure: Erasure }> {
-  const erasure = await beginErasure(database, request, { agent: 'test' }, never)
-  return { erasure, removed: await runErasure(database, erasure, { settleMs: 0, ...options }) }
-}
 
 const wave = (dtMs = -2_000) => ({ metric: metricId('ecg-lead-ii'), dtMs, periodUs: 4_000, scaleNano: 5_000, offset: 0, values: Int16Array.from([1, 2, 3]) })
 
@@ -123,7 +116,7 @@ for (const edition of editions) {
     let runs = 0
     for (let finished = false; !finished; runs++) {
       const stop = new AbortController()
-      const erasure = await beginErasure(owner, request, { agent: 'test' }, never)
+      const erasure = await begin(owner, request)
       ids.add(erasure.id)
       t.equal(erasure.resumed, runs > 0)
       let steps = 0
@@ -148,16 +141,11 @@ test('a worker that wrote by what it knew before is made good by the next upkeep
 })
 
 test('part of a device: only what lies in it, payloads in quarantine by their own time', needsServices, async (t) => {
-  const { owner, start, keys } = await ingestBench(t)
+  const { owner, start } = await ingestBench(t)
   const { send } = start()
   const bad = (seq: number, baseWallMs: number) => deliver(deviceId(1), telemetry(seq, { header: { baseWallMs }, samples: [{ metric: 32_000, dtMs: 0, value: 1, quality: 0 }] }))
   await send(bad(0, startMs), bad(1, startMs + hourMs), bad(2, startMs + 2 * hourMs), deliver(deviceId(1), telemetry(3, { header: { baseWallMs: startMs + 10_000 } })))
-  await erase(owner, { target: { kind: 'device', id: deviceId(1) }, fromMs: startMs + hourMs, toMs: startMs + 2 * hourMs }, {
-    open: async (row) => {
-      const opened = await openRow(keys, row)
-      return 'payload' in opened ? opened.payload : null
-    }
-  })
+  await erase(owner, { target: { kind: 'device', id: deviceId(1) }, fromMs: startMs + hourMs, toMs: startMs + 2 * hourMs })
   t.strictSame((await owner.query('SELECT seq::int, reason FROM quarantine ORDER BY seq')).rows, [{ seq: 0, reason: 'unknown-metric' }, { seq: 1, reason: 'erased' }, { seq: 2, reason: 'unknown-metric' }])
   t.equal(await count(owner, 'sample'), 10)
   await t.rejects(erase(owner, { target: { kind: 'device', id: deviceId(1) }, fromMs: startMs, toMs: startMs }), { code: 'ERASURE_TIME' })

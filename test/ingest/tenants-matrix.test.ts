@@ -93,6 +93,7 @@ const calls: Record<string, readonly Who[]> = {
   "retention_overdue(INTERVAL '400 days')": ['owner', 'ingest'],
   'erase_again()': ['owner', 'ingest'],
   "erase_slice(1, date_trunc('hour', now()), now())": ['owner'],
+  "erase_waves(1, now() - INTERVAL '1 hour', now(), now() - INTERVAL '1 hour', now())": ['owner'],
   "erase_edges(1, now() - INTERVAL '1 hour', now())": ['owner'],
   "erase_next(1, '-infinity', now())": ['owner'],
   "erase_quarantine('{1}')": ['owner'],
