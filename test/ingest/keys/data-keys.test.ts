@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { type Database, openDatabase } from '../../../ingest/database.ts'
+import { keepKeysAhead } from '../../../ingest/keys/ahead.ts'
 import { DataKeys, type DataKeyOptions } from '../../../ingest/keys/data-keys.ts'
 import { countKeys, destroyKeys } from '../../../ingest/keys/destroy.ts'
 import { keyRing } from '../../../ingest/keys/key-ring.ts'
@@ -10,6 +11,7 @@ import { httpsKeyService } from '../../../ingest/keys/key-service-https.ts'
 import { localKeyService } from '../../../ingest/keys/local-key.ts'
 import { openRotation } from '../../../ingest/keys/rotate.ts'
 import { bind, open, seal } from '../../../ingest/keys/seal.ts'
+import { quietObservability } from '../../../runtime/observability.ts'
 import { startKeyService } from '../../fixtures/key-service.ts'
 import { createPki } from '../../fixtures/pki.ts'
 import { needsServices } from '../../services/skip.ts'
@@ -53,6 +55,10 @@ test('a key that has sealed its fill is followed by another', needsServices, asy
     const { id } = await (n % 2 === 0 ? one : two).toSeal('a', day, n % 3 + 1)
     used.set(id, (used.get(id) ?? 0) + n % 3 + 1)
   }
+  for (let n = 0; n < 10; n++) {
+    // a worker's batches and those that wait ask at once
+    for (const { id } of await Promise.all([one, one, one].map((keys) => keys.toSeal('a', day, 1)))) used.set(id, (used.get(id) ?? 0) + 1)
+  }
   t.ok(used.size >= 8)
   t.ok([...used.values()].every((messages) => messages <= 10), 'none above its bound, whoever sealed')
   const { rows } = await owner.query<{ messages: string }>('SELECT messages FROM data_key')
@@ -77,6 +83,29 @@ test('a key service that is away: what is in memory goes on for a day, what is n
   t.equal(keys.fault, 'keys: KEY_UNAVAILABLE')
   nowMs = 25 * 3_600_000
   await t.rejects(keys.toSeal('a', day, 1), { code: 'KEY_UNAVAILABLE' }, 'but not for ever')
+})
+
+test('keys are made ahead for today and tomorrow: a key service that is away over midnight is not missed', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  await owner.query("INSERT INTO device (id, state, tenant) VALUES (gen_random_uuid(), 'active', 'a')")
+  const service = await startKeyService(t, await createPki(t))
+  const client = httpsKeyService({ url: service.url, caFile: service.caFile, tokenFile: service.tokenFile, deadlineMs: 3_000 })
+  t.teardown(() => { client.close() })
+  let nowMs = Date.parse('2026-01-31T18:00:00Z')
+  const keys = new DataKeys({ database: ingest, keys: client, clock: () => nowMs })
+  const { log } = quietObservability()
+  const ahead = keepKeysAhead({ database: ingest, keys, log, now: () => nowMs, everyMs: 3_600_000 })
+  t.teardown(() => ahead.close())
+  t.equal(await ahead.turn(), 4, 'with and without a tenant, two days')
+  service.mode = 'fail'
+  nowMs = Date.parse('2026-02-01T17:00:00Z')
+  for (const tenant of ['', 'a']) await t.resolves(keys.toSeal(tenant, '2026-02-01', 5), 'it is there already')
+  await t.rejects(ahead.turn(), { code: 'KEY_UNAVAILABLE' })
+  service.mode = 'ok'
+  while (await ahead.turn().catch(() => 0) !== 4) await new Promise((resolve) => setTimeout(resolve, 50))
+  await ahead.turn()
+  const { rows } = await owner.query("SELECT tenant, day::text FROM data_key WHERE purpose = 'quarantine' ORDER BY day, tenant")
+  t.strictSame(rows, ['2026-01-31', '2026-02-01', '2026-02-02'].flatMap((on) => [{ tenant: '', day: on }, { tenant: 'a', day: on }]), 'each is made once')
 })
 
 test('rotation: old master keys still open until it is done, then the new one opens all, and a stopped one goes on [C13]', needsServices, async (t) => {
