@@ -11,6 +11,7 @@ import { httpsKeyService } from '../../../ingest/keys/key-service-https.ts'
 import { localKeyService } from '../../../ingest/keys/local-key.ts'
 import { openRotation } from '../../../ingest/keys/rotate.ts'
 import { bind, open, seal } from '../../../ingest/keys/seal.ts'
+import { holdKeys } from '../../../ingest/quarantine-rows.ts'
 import { quietObservability } from '../../../runtime/observability.ts'
 import { startKeyService } from '../../fixtures/key-service.ts'
 import { createPki } from '../../fixtures/pki.ts'
@@ -154,4 +155,42 @@ test('destruction by tenant and days; a worker that holds the key in memory take
   t.not((await keys.toSeal('a', '2026-01-02', 1)).id, made.get('a 2026-01-02'))
   const { rows } = await owner.query('SELECT count(*)::int AS n FROM data_key WHERE wrapped IS NULL')
   t.strictSame(rows, [{ n: 2 }], 'nothing of them is left')
+})
+
+test('the bound of a key holds against the login of a worker: it can neither count down nor bring a key in twice', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  const keys = new DataKeys({ database: ingest, keys: localKeyService(randomBytes(32)) })
+  const { id } = await keys.toSeal('a', day, 1)
+  const refused = (statement: string, code: string): Promise<unknown> => t.rejects(ingest.query(statement, [id]), { code }, statement)
+  await refused('UPDATE data_key SET messages = 0 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET messages = messages - 1 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET messages = 67108865 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET wrapped = NULL, destroyed_at = now() WHERE id = $1', '42501')
+  const again = (columns: string): string => `INSERT INTO data_key (purpose, ${columns}, master, wrapped) SELECT purpose, ${columns}, master, wrapped FROM data_key WHERE id = $1`
+  await refused(again('tenant, day'), '23505')
+  await refused(again('tenant, day, created_at'), '42501')
+  await t.resolves(ingest.query('UPDATE data_key SET messages = messages + 1 WHERE id = $1', [id]), 'up it may go')
+  const { rows } = await owner.query('SELECT count(*)::int AS n, max(messages)::int AS most FROM data_key')
+  t.strictSame(rows, [{ n: 1, most: 2 ** 16 + 1 }])
+})
+
+test('retention destroys no key that a batch is sealing with, and none under which one has been committed', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  const keys = new DataKeys({ database: ingest, keys: localKeyService(randomBytes(32)) })
+  const old = '2025-01-31'
+  const { id } = await keys.toSeal('', old, 1)
+  const retain = async (): Promise<unknown> => (await ingest.query("SELECT retain_keys(INTERVAL '30 days') AS n")).rows
+  await ingest.transaction(async (client) => {
+    await holdKeys(client, [{ key: id }])
+    t.strictSame(await retain(), [{ n: 0 }], 'it is held')
+    await client.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest, key)
+      VALUES ($2, now(), gen_random_uuid(), 'telemetry', 'not-cbor', 'x', sha256(''), $1)`, [id, old])
+  })
+  t.strictSame(await retain(), [{ n: 0 }], 'a message lies under it')
+  await owner.query('DELETE FROM quarantine')
+  t.strictSame(await retain(), [{ n: 1 }])
+  t.strictSame((await owner.query('SELECT wrapped FROM data_key')).rows, [{ wrapped: null }])
+  const holding = ingest.transaction((client) => holdKeys(client, [{ key: id }]))
+  await t.rejects(holding, { code: 'KEY_DESTROYED' }, 'a worker that has it in memory is told, and takes another')
+  await t.rejects(ingest.query("SELECT retain_keys(INTERVAL '1 hour')"), { code: '22023' })
 })
