@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type DoctorConfig, type Finding } from './doctor-finding.ts'
-import { isFile, masterKeyPlace, openKeys } from './master-key.ts'
+import { isFile, type KeyConfig, masterKeyPlace, openKeys } from './master-key.ts'
 import { plainConnections } from './plain-connections.ts'
 
 /** Nothing to say of connections that are not configured. */
@@ -20,7 +20,7 @@ export function checkEncryption ({ databaseUrl, redisUrl }: DoctorConfig): Findi
   }
 }
 
-export async function checkMasterKey (config: DoctorConfig): Promise<Finding[]> {
+export async function checkMasterKey (config: KeyConfig): Promise<Finding[]> {
   const name = 'master key'
   const place = masterKeyPlace(config)
   if (config.masterKey === undefined && isFile(place) && !await stat(place).then(() => true, () => false)) {

@@ -1,17 +1,22 @@
 // `pulsegate doctor --security`: the list that an auditor of a fleet goes through (after AWS IoT Device Defender), each check a finding of
 // its own with what to do. Reads files, settings and the database, changes nothing. One group of checks a file; a new group is a
 // line in `groups`.
+import { checkAuditTrail } from './doctor-security-audit.ts'
 import { checkCertificateRecords } from './doctor-security-certificates.ts'
 import { checkDatabaseRights } from './doctor-security-database.ts'
 import { checkKeys } from './doctor-security-keys.ts'
 import { checkNetwork } from './doctor-security-network.ts'
 import { checkOpenFolders } from './doctor-security-files.ts'
+import { checkSealing } from './doctor-security-master-key.ts'
 import { checkRegistry } from './doctor-security-registry.ts'
+import { checkTenantLogins } from './doctor-security-tenants.ts'
+import { checkTokens } from './doctor-security-tokens.ts'
+import { keySettingNames } from './master-key.ts'
 import { type Finding } from './doctor-finding.ts'
 import { type Config } from '../runtime/settings.ts'
 
 export const securitySettings = [
-  'data', 'certs', 'databaseUrl', 'redisUrl', 'mqttHost', 'healthHost', 'enrolment', 'allowWeakDurability'
+  ...keySettingNames, 'certs', 'databaseUrl', 'redisUrl', 'mqttHost', 'healthHost', 'enrolment', 'allowWeakDurability'
 ] as const
 export type SecurityConfig = Config<typeof securitySettings[number]>
 
@@ -30,7 +35,11 @@ const groups: ReadonlyArray<readonly [name: string, check: SecurityCheck]> = [
   ['files', checkOpenFolders],
   ['network', checkNetwork],
   ['database rights', checkDatabaseRights],
-  ['registry', checkRegistry]
+  ['registry', checkRegistry],
+  ['sealing', checkSealing],
+  ['tokens', checkTokens],
+  ['tenant logins', checkTenantLogins],
+  ['audit trail', checkAuditTrail]
 ]
 
 /** Runs every group; a group that throws is a finding: what could not be looked at is not fine. */

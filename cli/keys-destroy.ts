@@ -1,6 +1,6 @@
 // `pulsegate keys destroy`: makes what was sealed unreadable for good. Says what it would do; does it with --yes.
 import { Command, InvalidArgumentError } from 'commander'
-import { countKeys, destroyKeys, emptyPayloads, type KeySelection } from '../ingest/keys/destroy.ts'
+import { countKeys, destroyKeys, emptyPayloads, emptyPlain, type KeySelection } from '../ingest/keys/destroy.ts'
 import { isDeviceId } from '../schemas/device.ts'
 import { operatorAgent } from './actor.ts'
 import { CountProgress } from './count-progress.ts'
@@ -51,7 +51,9 @@ Examples:
         await audit.recordNow({ ...event, outcome: 'success', detail: { ...what, ...found } })
         const keys = await destroyKeys(database, selection)
         const progress = new CountProgress({ done: 'emptied', total: found.messages, json: flags.json ?? false, write })
-        for (let emptied = await emptyPayloads(database, selection); emptied > 0; emptied = await emptyPayloads(database, selection)) progress.add(emptied)
+        for (const empty of [emptyPayloads, emptyPlain]) {
+          for (let emptied = await empty(database, selection); emptied > 0; emptied = await empty(database, selection)) progress.add(emptied)
+        }
         progress.end()
         write(flags.json === true ? `${JSON.stringify({ event: 'done', keys, messages: progress.done })}\n` : `${count(keys)} data keys destroyed; ${count(progress.done)} messages in quarantine are unreadable for good\n`)
       })

@@ -1,6 +1,7 @@
 // Keys of a long-running process: opened (or made at the very first start, where that is allowed) before anything is taken, checked
-// against the database, told in /readyz.
+// against the database, made ahead, told in /readyz.
 import { type Database } from '../ingest/database.ts'
+import { keepKeysAhead } from '../ingest/keys/ahead.ts'
 import { DataKeys } from '../ingest/keys/data-keys.ts'
 import { type KeySettings, openKeyRing, isKeyServiceUrl } from '../ingest/keys/key-ring.ts'
 import { type KeyService } from '../ingest/keys/key-service.ts'
@@ -44,6 +45,8 @@ export async function serveKeys ({ keys, database, health, lifecycle, log, audit
     if (error instanceof PulsegateError && !error.entry.retryable) throw error
     log.warn({ err: error }, 'the keys cannot be checked now; what must be quarantined waits for them')
   }
+  const ahead = keepKeysAhead({ database, keys: dataKeys, log })
+  lifecycle.onClose('data keys made ahead', () => ahead.close())
   // not a reason to send devices elsewhere: good messages need no key
   health.register('keys', () => dataKeys.fault === null ? { ready: true } : { ready: true, reason: dataKeys.fault })
   return dataKeys

@@ -1,6 +1,7 @@
 // A batch as it goes from preparing to writing: the columns of what will be stored, what goes to quarantine, what births
 // say of devices, and for each envelope what became of it. Also the outcome of a write, one per message and no message without one.
 import { type Envelope } from '../queue/queue.ts'
+import { type PulsegateError } from '../runtime/errors.ts'
 import { type QuarantineReason } from '../schemas/reasons.ts'
 import { type Columns } from './columns.ts'
 
@@ -63,8 +64,10 @@ export interface Progress {
   asked: boolean
   /** Quarantine rows written: those of the batch and those the database refused. */
   readonly quarantined: QuarantineRow[]
+  /** Why the last attempt could not seal what goes to quarantine: those messages, and no others, are pending still. */
+  unsealed: PulsegateError | null
 }
 
 export function newProgress (batch: PreparedBatch): Progress {
-  return { outcomes: new Uint8Array(batch.columns.messages), samples: 0, waves: 0, asked: false, quarantined: [] }
+  return { outcomes: new Uint8Array(batch.columns.messages), samples: 0, waves: 0, asked: false, quarantined: [], unsealed: null }
 }

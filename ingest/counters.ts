@@ -32,7 +32,8 @@ export class IngestCounters {
   readonly #commitSeconds: Histogram
   readonly close: () => void
 
-  constructor ({ meter }: Observability) {
+  /** `waiting`: how many messages wait for a data key. */
+  constructor ({ meter }: Observability, waiting: () => number) {
     this.#messagesPerBatch = meter.createHistogram('pulsegate_batch_messages', { description: 'Messages in a batch', advice: { explicitBucketBoundaries: sizeBounds } })
     this.#rowsPerBatch = meter.createHistogram('pulsegate_batch_rows', { description: 'Samples and waves written by a batch', advice: { explicitBucketBoundaries: [...sizeBounds, 10_000] } })
     this.#commitSeconds = meter.createHistogram('pulsegate_commit_seconds', { description: 'From the start of writing a batch to its commit, retries included', unit: 's', advice: { explicitBucketBoundaries: secondsBounds } })
@@ -41,7 +42,8 @@ export class IngestCounters {
     const batches = meter.createObservableCounter('pulsegate_batches_total', { description: 'Batches committed, by the path their receipts took' })
     const retries = meter.createObservableCounter('pulsegate_batch_retries_total', { description: 'Attempts of a batch that failed and were made again' })
     const erased = meter.createObservableCounter('pulsegate_erased_values_total', { description: 'Samples and waves that came in for a time that had been erased, and were not stored' })
-    const all = [messages, rows, batches, retries, erased]
+    const waits = meter.createObservableGauge('pulsegate_waiting_for_key', { description: 'Messages for quarantine that wait for a data key, not acknowledged' })
+    const all = [messages, rows, batches, retries, erased, waits]
     const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
       const { stored, duplicate, samples, waves, batches: written, askedBatches, retries: retried } = this.totals
       const messagesBy = (attributes: Attributes, count: number): void => { result.observe(messages, count, attributes) }
@@ -54,6 +56,7 @@ export class IngestCounters {
       result.observe(batches, askedBatches, { path: 'conflict' })
       result.observe(retries, retried)
       result.observe(erased, this.totals.erased)
+      result.observe(waits, waiting())
     }
     meter.addBatchObservableCallback(observe, all)
     this.close = () => { meter.removeBatchObservableCallback(observe, all) }

@@ -29,8 +29,8 @@ export interface Maintenance {
   /** Rolls up everything marked so far; gives the number of device-minutes done. */
   rollUp (): Promise<number>
   /**
-   * Makes tomorrow's partitions, drops the days past retention, and counts what is left of them; gives how many partitions or chunks were
-   * dropped. What came back to an erased time goes again.
+   * Makes tomorrow's partitions, drops the days past retention and the keys that sealed them, and counts what is left of them; gives how
+   * many partitions or chunks were dropped. What came back to an erased time goes again.
    */
   retain (): Promise<number>
   /** Counts what is in quarantine, for the gauge; gives the sum. */
@@ -77,7 +77,8 @@ export function startMaintenance (options: MaintenanceOptions): Maintenance {
     dropped.add(count)
     if (count > 0) log.info({ dropped: count, retentionDays }, 'old days dropped')
     await database.query('SELECT erase_again()')
-    await retention.check(count)
+    const { rows: [keys] } = await database.query<{ destroyed: number }>('SELECT retain_keys(make_interval(days => $1)) AS destroyed', [retentionDays])
+    await retention.check(count, keys?.destroyed ?? 0)
     return count
   }
 

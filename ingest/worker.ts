@@ -1,11 +1,12 @@
 // The ingest worker: takes batches from the queue, prepares and writes them, and resolves the queue's handler once a batch is
 // durable. While batch N waits for the database, batch N+1 is prepared; writes go one after the other, in the queue's
 // order. An outage is waited out here: the batch stays unacknowledged and is tried again until it is stored or the process must stop.
+// A key that cannot be had is no outage: what needs it waits apart (waiting-room.ts), and the rest goes on.
 import { onAbort, orAborted } from '../runtime/abort.ts'
 import { type AuditTrail, silentTrail } from '../runtime/audit.ts'
 import { type Logger, type Observability } from '../runtime/observability.ts'
-import { type Batch, type QueueReader } from '../queue/queue.ts'
-import { newProgress, type PreparedBatch } from './batch.ts'
+import { type Batch, type Envelope, type QueueReader, type Waiting } from '../queue/queue.ts'
+import { newProgress, type PreparedBatch, type Progress } from './batch.ts'
 import { Columns } from './columns.ts'
 import { IngestCounters, type Totals } from './counters.ts'
 import { type Database } from './database.ts'
@@ -16,6 +17,8 @@ import { Persist } from './persist.ts'
 import { prepare } from './prepare.ts'
 import { SecurityEvents } from './security-events.ts'
 import { SeqAlarm } from './seq-alarm.ts'
+import { store } from './store.ts'
+import { WaitingRoom } from './waiting-room.ts'
 import { Writer } from './writer.ts'
 
 export interface WorkerSettings {
@@ -39,6 +42,8 @@ export interface WorkerStatus {
   /** Why not; null when ready. */
   readonly reason: string | null
   readonly breaker: 'closed' | 'open' | 'half-open'
+  /** Messages for quarantine that wait for a data key, unacknowledged. */
+  readonly waiting: number
   /** How long the last commit took; null before the first. */
   readonly lastCommitMs: number | null
   /** Samples and waves of the last batch. */
@@ -75,6 +80,7 @@ class IngestWorker implements Worker {
   readonly #lastSeen: LastSeen
   readonly #counters: IngestCounters
   readonly #persist: Persist
+  readonly #waiting: WaitingRoom
   readonly #alarm: SeqAlarm
   readonly #log: Logger
   readonly #hard = new AbortController()
@@ -97,10 +103,12 @@ class IngestWorker implements Worker {
     this.#writer = new Writer(options.database, options.keys)
     this.#lookup = new Lookup(options.database)
     this.#lastSeen = new LastSeen(options.database)
-    this.#counters = new IngestCounters(options.observability)
+    this.#counters = new IngestCounters(options.observability, () => this.#waiting.messages)
     this.#log = options.observability.log.child({ part: 'ingest' })
     this.#alarm = new SeqAlarm(new SecurityEvents(options.audit ?? silentTrail, { ...options.observability, log: this.#log }), this.#log)
-    this.#persist = new Persist(this.#log, this.#hard.signal, () => { this.#counters.retried() })
+    const persist = (): Persist => new Persist(this.#log, this.#hard.signal, () => { this.#counters.retried() })
+    this.#persist = persist()
+    this.#waiting = this.#openWaitingRoom(persist())
     this.#consuming = options.queue.consume((batch) => this.#handle(batch), { concurrency })
   }
 
@@ -111,6 +119,7 @@ class IngestWorker implements Worker {
       ready: reason === null,
       reason,
       breaker: this.#persist.breaker,
+      waiting: this.#waiting.messages,
       lastCommitMs: this.#last.commitMs,
       lastBatchRows: this.#last.rows,
       lastBatchMessages: this.#last.messages,
@@ -145,44 +154,81 @@ class IngestWorker implements Worker {
   }
 
   /** Preparing begins at once, writing when the batch before is through: the place in line is taken before the first await. */
-  #handle (batch: Batch): Promise<void> {
+  #handle (batch: Batch): Promise<Waiting | void> {
     const before = this.#previousWrite
     this.#unfinished.push(performance.now())
-    const prepared = this.#prepare(batch)
+    const prepared = this.#prepareInTime(batch)
     const written = before.then(() => prepared).then((ready) => this.#write(batch, ready))
       .finally(() => { this.#unfinished.shift() }) // they finish in their order
     this.#previousWrite = written.catch(() => {})
     return written
   }
 
-  #prepare ({ envelopes }: Batch): Promise<PreparedBatch> {
-    const { lookup, retentionMs } = { lookup: this.#lookup, retentionMs: this.#options.settings.retentionMs }
+  #prepareInTime ({ envelopes }: Batch): Promise<PreparedBatch> {
     const columns = this.#freeColumns.pop() ?? new Columns()
-    const prepared = this.#persist.until(() => {
-      columns.clear()
-      return prepare(envelopes, { lookup, retentionMs, columns, onDecoderFault: this.#onDecoderFault, onErased: this.#onErased })
-    })
+    const prepared = this.#persist.until(() => this.#prepare(envelopes, columns))
     // it is awaited when its turn to be written comes; until then nobody else would hear of a rejection
     prepared.catch(() => {})
     return prepared
   }
 
-  async #write ({ envelopes, bytes, trigger }: Batch, prepared: PreparedBatch): Promise<void> {
+  #prepare (envelopes: readonly Envelope[], columns: Columns): Promise<PreparedBatch> {
+    const { retentionMs } = this.#options.settings
+    columns.clear()
+    return prepare(envelopes, { lookup: this.#lookup, retentionMs, columns, onDecoderFault: this.#onDecoderFault, onErased: this.#onErased })
+  }
+
+  async #write ({ envelopes, bytes, trigger }: Batch, prepared: PreparedBatch): Promise<Waiting | void> {
     const { tracer } = this.#options.observability
     const span = tracer.startSpan('ingest.write', { attributes: { messages: envelopes.length, bytes, trigger } })
     const started = performance.now()
     const progress = newProgress(prepared)
     try {
-      await this.#persist.until(() => this.#writer.write(prepared, progress))
+      const waiting = await this.#persist.until(() => this.#storeOrWait(envelopes, prepared, progress))
       const commitMs = performance.now() - started
-      this.#counters.batch(envelopes.length, progress, commitMs)
-      this.#last = { commitMs, rows: progress.samples + progress.waves, messages: envelopes.length }
-      this.#lastSeen.note(prepared.columns)
-      this.#alarm.note(prepared, progress)
+      const messages = envelopes.length - (waiting?.envelopes.length ?? 0)
+      this.#last = { commitMs, rows: progress.samples + progress.waves, messages }
+      this.#note(messages, prepared, progress, commitMs)
       this.#freeColumns.push(prepared.columns)
+      return waiting ?? undefined
     } finally {
       span.end()
     }
+  }
+
+  async #storeOrWait (envelopes: readonly Envelope[], prepared: PreparedBatch, progress: Progress): Promise<Waiting | null> {
+    // the service is asked by those that wait already, not once more for every batch
+    const known = this.#waiting.fault
+    const { left, fault } = await store(this.#writer, envelopes, { prepared, progress, seal: known === null })
+    const why = fault ?? known
+    if (left.length === 0 || why === null) return null
+    const durable = this.#waiting.enter(left, why)
+    if (durable === null) throw why
+    return { envelopes: left, durable }
+  }
+
+  #openWaitingRoom (persist: Persist): WaitingRoom {
+    const writer = new Writer(this.#options.database, this.#options.keys)
+    const columns = new Columns()
+    return new WaitingRoom({
+      persist,
+      attempt: async (envelopes) => {
+        const started = performance.now()
+        const prepared = await this.#prepare(envelopes, columns)
+        const progress = newProgress(prepared)
+        const attempt = await store(writer, envelopes, { prepared, progress, seal: true })
+        const messages = envelopes.length - attempt.left.length
+        if (messages > 0) this.#note(messages, prepared, progress, performance.now() - started)
+        return attempt
+      }
+    })
+  }
+
+  /** What has become of messages, once it is committed. */
+  #note (messages: number, prepared: PreparedBatch, progress: Progress, commitMs: number): void {
+    this.#counters.batch(messages, progress, commitMs)
+    this.#lastSeen.note(prepared.columns)
+    this.#alarm.note(prepared, progress)
   }
 }
 

@@ -48,7 +48,6 @@ export class Writer {
   readonly #waves = new BinaryBuffer()
   readonly #mark = new BinaryBuffer()
   #conflictBatchesLeft = 0
-  #keyFault: PulsegateError | null = null
 
   constructor (database: Database, keys: DataKeys) {
     this.#database = database
@@ -57,29 +56,29 @@ export class Writer {
   }
 
   /**
-   * One batch at a time. Errors are the database's, of the classes `transient` and `stop` (`data` errors end in quarantine), and those of
-   * sealing (KEY_UNAVAILABLE …): then what needs no key is stored all the same.
+   * One batch at a time. Errors are the database's, of the classes `transient` and `stop` (`data` errors end in quarantine), and that of
+   * sealing (KEY_UNAVAILABLE …), `progress.unsealed`: then what needs no key is stored all the same.
    */
   async write (batch: PreparedBatch, progress: Progress = newProgress(batch)): Promise<Progress> {
-    this.#keyFault = null
+    progress.unsealed = null
     const written = new Set(progress.quarantined)
-    let extra = await this.#sealed(batch.quarantined.filter((row) => !written.has(row)))
+    let extra = await this.#sealed(batch.quarantined.filter((row) => !written.has(row)), progress)
     for (const mask of sift(batch, progress, this.#recent)) {
       await this.#store(batch, mask, extra, progress)
       extra = nothingExtra
     }
-    const fault = this.#keyFault as PulsegateError | null // set meanwhile, by #sealed
-    if (fault !== null) throw fault
+    const { unsealed } = progress as { unsealed: PulsegateError | null } // set meanwhile, by #sealed
+    if (unsealed !== null) throw unsealed
     return progress
   }
 
   /** Nothing when there is no key for them at present: `write` says so in the end. */
-  async #sealed (rows: readonly QuarantineRow[]): Promise<Extra> {
+  async #sealed (rows: readonly QuarantineRow[], progress: Progress): Promise<Extra> {
     try {
       return { rows, sealed: await sealRows(this.#database, this.#keys, rows) }
     } catch (error) {
       if (!(error instanceof PulsegateError)) throw error
-      this.#keyFault = error
+      progress.unsealed = error
       return nothingExtra
     }
   }
@@ -108,7 +107,7 @@ export class Writer {
     const nothing = new Uint8Array(batch.columns.messages)
     const [only] = messages
     if (messages.length === 1 && only !== undefined) {
-      const refused = await this.#sealed([refusedRow(batch, only, error)])
+      const refused = await this.#sealed([refusedRow(batch, only, error)], progress)
       await this.#store(batch, nothing, { rows: [...extra.rows, ...refused.rows], sealed: [...extra.sealed, ...refused.sealed] }, progress)
       if (refused.rows.length > 0) progress.outcomes[only] = outcome.quarantined
       return

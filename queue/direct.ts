@@ -7,7 +7,7 @@
 import { onAbort } from '../runtime/abort.ts'
 import { type Observability } from '../runtime/observability.ts'
 import { PulsegateError } from '../runtime/errors.ts'
-import { type BatchHandler, type BatchTrigger, type Envelope, type Queue, type QueueDepth } from './queue.ts'
+import { type BatchHandler, type BatchTrigger, type Envelope, type Queue, type QueueDepth, type Waiting } from './queue.ts'
 import { defaultQueueLimits, type QueueLimits } from './limits.ts'
 import { Held } from './held.ts'
 import { QueueCounters } from './counters.ts'
@@ -32,6 +32,8 @@ class DirectQueue implements Queue {
   readonly #held = new Held()
   readonly #counters: QueueCounters
   readonly #handedOut = new Set<HandedOut>()
+  /** Parts of batches that the handler still has, and that take no place of its concurrency. */
+  readonly #waiting = new Set<HandedOut>()
   readonly #whenEmpty: Array<() => void> = []
   #consumer: Consumer | null = null
   #messages = 0
@@ -116,15 +118,28 @@ class DirectQueue implements Queue {
     this.#handedOut.add(batch)
     this.#counters.batch(trigger, envelopes.length)
     // a handler that throws at once counts as one that rejects
-    new Promise<void>((resolve) => { resolve(consumer.handler({ envelopes, bytes, trigger })) }).then(
-      () => { this.#finish(batch, null) },
-      (reason: unknown) => { this.#finish(batch, reason instanceof Error ? reason : new Error(String(reason))) }
+    new Promise<Waiting | void>((resolve) => { resolve(consumer.handler({ envelopes, bytes, trigger })) }).then(
+      (waiting) => { this.#finish(batch, null, waiting ? this.#part(batch, waiting) : batch) },
+      (reason: unknown) => { this.#finish(batch, errorOf(reason)) }
     )
   }
 
-  #finish (batch: HandedOut, error: Error | null): void {
+  /** Keeps what waits; gives the rest of the batch. */
+  #part (batch: HandedOut, { envelopes, durable }: Waiting): HandedOut {
+    const part = (kept: readonly Envelope[]): HandedOut =>
+      ({ envelopes: kept, bytes: kept.reduce((sum, { payload }) => sum + payload.length, 0), settled: batch.settled })
+    const late = new Set(envelopes)
+    const waiting = part(envelopes)
+    this.#waiting.add(waiting)
+    durable.then(() => { this.#finish(waiting, null) }, (reason: unknown) => { this.#finish(waiting, errorOf(reason)) })
+    return part(batch.envelopes.filter((envelope) => !late.has(envelope)))
+  }
+
+  /** `done`: what of the batch is settled now. */
+  #finish (batch: HandedOut, error: Error | null, done = batch): void {
     this.#handedOut.delete(batch)
-    this.#settle(batch, error)
+    this.#waiting.delete(batch)
+    this.#settle(done, error)
     this.#pump()
     this.#watch()
     this.#finishWhenEmpty()
@@ -171,8 +186,9 @@ class DirectQueue implements Queue {
 
   #abandon (): void {
     const error = new PulsegateError('QUEUE_CLOSED', 'the process stopped before the message was stored')
-    for (const batch of this.#handedOut) this.#settle(batch, error)
+    for (const batch of [...this.#handedOut, ...this.#waiting]) this.#settle(batch, error)
     this.#handedOut.clear()
+    this.#waiting.clear()
     while (this.#held.length > 0) {
       this.#settle({ ...this.#held.take(this.#limits.maxMessages, this.#limits.maxBytes), settled: false }, error)
     }
@@ -188,6 +204,8 @@ class DirectQueue implements Queue {
     for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
 }
+
+function errorOf (reason: unknown): Error { return reason instanceof Error ? reason : new Error(String(reason)) }
 
 /** A queue in this process. `limits` overrides the defaults one by one; `metricsPrefix` (default `pulsegate_queue`) names its metrics. */
 export function createDirectQueue (limits: Partial<QueueLimits>, observability: Observability, metricsPrefix?: string): Queue {

@@ -49,12 +49,20 @@ export interface Batch {
   readonly trigger: BatchTrigger
 }
 
+/** Messages of a batch that wait for something of their own while the others are durable. Its holder bounds how many wait. */
+export interface Waiting {
+  readonly envelopes: readonly Envelope[]
+  /** Resolves when all of them are durable; rejects when they are given up. */
+  readonly durable: Promise<void>
+}
+
 /**
- * Makes a batch durable. Resolves when every message of it is durable (stored, duplicate or quarantined); the queue
- * then settles all of them with `null`. Rejects only when it gives up (hard stop, unrecoverable fault); the queue then
- * settles all of them with that error. Waiting out an outage is the handler's business: the queue never retries.
+ * Makes a batch durable. Resolves when every message of it is durable (stored, duplicate or quarantined), but for those that it
+ * says are waiting; the queue then settles the durable ones with `null`, and hands out the next batch. Rejects only when it gives up
+ * (hard stop, unrecoverable fault); the queue then settles all of them with that error. Waiting out an outage is the handler's
+ * business: the queue never retries.
  */
-export type BatchHandler = (batch: Batch) => Promise<void>
+export type BatchHandler = (batch: Batch) => Promise<Waiting | void>
 
 export interface QueueDepth {
   /** Messages accepted and not yet settled, those being written included. */

@@ -34,7 +34,8 @@ const refreshMs = 3_600_000
 // … but when the service is away, what is in memory goes on this long
 const keepMs = 86_400_000
 const openMs = 600_000
-const maxKeys = 1_000
+// some hundred bytes each
+const maxKeys = 10_000
 
 export class DataKeys {
   readonly #database: Database
@@ -62,16 +63,12 @@ export class DataKeys {
   /** Why the last key that was asked for could not be had; null when it could. */
   get fault (): string | null { return this.#fault }
 
-  /** To seal `messages` messages of a tenant received on that UTC day. Errors: KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, the database's. */
+  /** To seal `messages` messages of a tenant received on that UTC day; 0: it shall be ready. Errors: KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, the database's. */
   async toSeal (tenant: string, day: string, messages: number): Promise<DataKey> {
     const name = `${day} ${tenant}`
     const known = this.#sealing.get(name)
-    if (known !== undefined && await this.#usable(known, messages)) {
-      known.left -= messages
-      return known.data
-    }
+    if (known !== undefined && await this.#take(known, messages)) return known.data
     const sealing = await this.#watched(() => this.#findOrMake(tenant, day, messages))
-    sealing.left -= messages
     this.#sealing.set(name, sealing)
     return sealing.data
   }
@@ -118,7 +115,8 @@ export class DataKeys {
     for (const id of gone) this.#opening.delete(id)
   }
 
-  async #usable (sealing: Sealing, messages: number): Promise<boolean> {
+  /** Counts the messages, in the same turn as it looks: two may ask at once. False: another key is needed. */
+  async #take (sealing: Sealing, messages: number): Promise<boolean> {
     const ageMs = this.#clock() - sealing.unwrappedAt
     if (ageMs > keepMs) return false
     if (ageMs > refreshMs) {
@@ -130,10 +128,12 @@ export class DataKeys {
         if (!isAway(error)) return false
       }
     }
-    if (sealing.left >= messages) return true
-    const block = Math.max(this.#block, messages)
-    if (!await reserveMore(this.#database, sealing.data.id, { messages: block, bound: this.#bound })) return false
-    sealing.left += block
+    if (sealing.left < messages) {
+      const block = Math.max(this.#block, messages)
+      if (!await reserveMore(this.#database, sealing.data.id, { messages: block, bound: this.#bound })) return false
+      sealing.left += block
+    }
+    sealing.left -= messages
     return true
   }
 
@@ -141,13 +141,13 @@ export class DataKeys {
     const block = Math.max(this.#block, messages)
     const reservation = { tenant, day, master: await this.#keys.id(), messages: block, bound: Math.max(this.#bound, messages) }
     const found = await reserveKey(this.#database, reservation)
-    if (found !== null) return this.#sealingOf(await this.#unwrap(found), block)
+    if (found !== null) return this.#sealingOf(await this.#unwrap(found), block - messages)
     const context = { purpose: 'quarantine', tenant, day } as const
     const { bytes, wrapped } = await this.#make(context)
     const { stored, made } = await insertQuarantineKey(this.#database, wrapped, reservation)
-    if (!made) return this.#sealingOf(await this.#unwrap(stored), block)
+    if (!made) return this.#sealingOf(await this.#unwrap(stored), block - messages)
     this.#tellMade(stored.id, context, wrapped.master)
-    return this.#sealingOf({ id: stored.id, tenant, day, key: createSecretKey(bytes) }, block)
+    return this.#sealingOf({ id: stored.id, tenant, day, key: createSecretKey(bytes) }, block - messages)
   }
 
   #sealingOf (data: DataKey, left: number): Sealing { return { data, left, unwrappedAt: this.#clock() } }

@@ -32,7 +32,7 @@ $$;
 -- a function may be executed by anybody unless that is taken back
 REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, completeness_between, wave_values,
   quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy,
-  erase_next, erase_slice, erase_edges, erase_waves, erase_quarantine, erase_again, retention_overdue FROM PUBLIC;
+  erase_next, erase_slice, erase_edges, erase_waves, erase_quarantine, erase_again, retention_overdue, check_data_key, retain_keys, keys_overdue FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$
@@ -55,9 +55,10 @@ BEGIN
     GRANT SELECT (device, boot, seq, time) ON receipt TO pulsegate_ingest;
     GRANT SELECT (id, publisher, kind, digest, reason, times, last_received_at, key) ON quarantine TO pulsegate_ingest;
     -- wrapped by a master key that the database does not have; a key cannot be replaced or destroyed with these rights
-    GRANT SELECT, INSERT, UPDATE (messages) ON data_key TO pulsegate_ingest;
+    REVOKE INSERT ON data_key FROM pulsegate_ingest; -- before 0017 of all columns
+    GRANT SELECT, INSERT (purpose, tenant, day, master, wrapped, messages), UPDATE (messages) ON data_key TO pulsegate_ingest;
     GRANT UPDATE (times, last_received_at) ON quarantine TO pulsegate_ingest;
-    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason, erase_again, retention_overdue TO pulsegate_ingest;
+    GRANT EXECUTE ON FUNCTION ensure_partitions, roll_up, retain, quarantine_by_reason, erase_again, retention_overdue, retain_keys, keys_overdue TO pulsegate_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pulsegate_reader') THEN
     GRANT SELECT ON device_list, metric_list, reading, latest_reading, reading_1m, reading_1h, wave_block, wave_sample

@@ -3,32 +3,20 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import { ensureDevelopmentAuthority } from '../../certs/development.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { appendJournal, type CertificateRecord } from '../../certs/journal.ts'
 import { authorityPaths, deviceFiles } from '../../certs/files.ts'
 import { examineSecurity, type SecurityConfig } from '../../cli/doctor-security.ts'
 import { recordFindings } from '../../cli/doctor-security-certificates.ts'
-import { type Finding } from '../../cli/doctor-finding.ts'
-import { openDatabase, type Database } from '../../ingest/database.ts'
+import { clean, dayMs, faults, fleet, only } from '../fixtures/doctor-security.ts'
 import { testFolder } from '../fixtures/folder.ts'
 import { needsServices } from '../services/skip.ts'
-import { temporaryDatabase } from '../services/timescaledb.ts'
-
-const dayMs = 86_400_000
-const clean = { data: '/nonexistent', mqttHost: '127.0.0.1', healthHost: '127.0.0.1', allowWeakDurability: false } as const satisfies SecurityConfig
-
-const faults = (findings: Finding[]) => findings.filter(({ status }) => status !== 'ok')
-/** The one finding that is not fine; fails the test when there is none or more than one. */
-function only (t: Test, findings: Finding[], name: string, detail: RegExp): void {
-  t.match(faults(findings), [{ name, detail, todo: /.{10}/ }], name)
-  t.equal(faults(findings).length, 1, `${name}, and nothing else`)
-}
 
 test('settings: each weak one is found, and the address of this machine is not', async (t) => {
   t.strictSame(faults(await examineSecurity(clean)), [])
-  const looked = async (more: Partial<SecurityConfig>) => (await examineSecurity({ ...clean, ...more })).filter(({ name }) => !['database rights', 'registry'].includes(name))
+  const looked = async (more: Partial<SecurityConfig>) => (await examineSecurity({ ...clean, ...more })).filter(({ name }) => !['database rights', 'registry', 'sealing', 'tenant logins', 'audit trail'].includes(name))
   const away = 'postgres://u:c4n4ry@db.example/x'
   only(t, await looked({ databaseUrl: away }), 'database without TLS', /db.example/)
   for (const weak of ['sslmode=disable', 'sslmode=no-verify', 'uselibpqcompat=true&sslmode=require']) only(t, await looked({ databaseUrl: `${away}?${weak}` }), 'database without TLS', /db.example/)
@@ -111,22 +99,6 @@ test('revocation lists near their end are found', async (t) => {
   t.match(soon, [{ status: 'fail', detail: /issuing.pem/, todo: /certs crl/ }])
 })
 
-/** A migrated database with a login such as a worker should have, and one to change things with. */
-async function fleet (t: Test): Promise<{ url: string, owner: Database, login: string }> {
-  const { url } = await temporaryDatabase(t)
-  const owner = openDatabase(url)
-  const login = `test_worker_${randomUUID().slice(0, 8)}`
-  await owner.query(`CREATE ROLE ${login} LOGIN PASSWORD 'worker' IN ROLE pulsegate_ingest`)
-  t.teardown(async () => {
-    await owner.query(`DROP OWNED BY ${login}; DROP ROLE ${login}`)
-    await owner.close()
-  })
-  const worker = new URL(url)
-  worker.username = login
-  worker.password = 'worker'
-  return { url: worker.href, owner, login }
-}
-
 test('the database: a login, a role or everybody with too many rights is found', needsServices, async (t) => {
   const { url, owner, login } = await fleet(t)
   const looked = (databaseUrl = url) => examineSecurity({ ...clean, databaseUrl })
@@ -148,7 +120,7 @@ test('the database: a login, a role or everybody with too many rights is found',
   await planted('GRANT SELECT ON device_list TO PUBLIC', 'rights of everybody', /select device_list/, 'REVOKE SELECT ON device_list FROM PUBLIC')
   await planted('GRANT EXECUTE ON FUNCTION retain TO PUBLIC', 'rights of everybody', /run retain/, 'REVOKE EXECUTE ON FUNCTION retain FROM PUBLIC')
   const away = await looked('postgres://u:c4n4ry@127.0.0.1:9/x')
-  t.match(faults(away), [{ name: 'database rights', status: 'fail' }, { name: 'registry', status: 'fail' }], 'what could not be looked at is not fine')
+  t.match(faults(away), ['database rights', 'registry', 'sealing', 'tenant logins', 'audit trail'].map((name) => ({ name, status: 'fail' })), 'what could not be looked at is not fine')
   t.notMatch(JSON.stringify(away), 'c4n4ry')
 })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { keysCommand } from '../../cli/keys.ts'
 import { quarantineCommand } from '../../cli/quarantine.ts'
+import { moveToTenant } from '../../ingest/tenants.ts'
 import { deliverBytes, deviceId } from '../fixtures/deliveries.ts'
 import { testFolder } from '../fixtures/folder.ts'
 import { count, ingestBench } from '../fixtures/ingest.ts'
@@ -45,4 +46,30 @@ test('init, list, rotate, seal, destroy', needsServices, async (t) => {
   await t.rejects(show(another), { code: 'KEY_DESTROYED' })
   const { rows } = await owner.query<{ text: string }>("SELECT subtype || ' ' || outcome || ' ' || coalesce(purpose, '') AS text FROM audit WHERE type = 'key' AND subtype <> 'made' ORDER BY number")
   t.strictSame(rows.map(({ text }) => text.trim()), ['rotated success', 'rotated success', 'rotated minor-failure', 'rotated success yearly', 'rotated success yearly', 'destroyed success'])
+})
+
+test('destroy takes what lies in the clear from before sealing too, by tenant and day', needsServices, async (t) => {
+  const { url, owner, start } = await ingestBench(t)
+  const run = (...words: string[]) => runCommand(keysCommand, ...words, '--database-url', url)
+  await moveToTenant(owner, deviceId(1), 'leaving', undefined, async () => {})
+  await moveToTenant(owner, deviceId(2), 'staying', undefined, async () => {})
+  const plant = async (device: number, text: string, at: string) => {
+    const { envelope } = deliverBytes(deviceId(device), 'telemetry', Buffer.from(`\xff${text}`, 'latin1'))
+    await plantPlain(owner, { ...envelope, receivedAtMs: Date.parse(at), reason: 'not-cbor' })
+  }
+  await plant(1, 'old', '2026-01-31T23:59:00Z')
+  await plant(1, 'later', '2026-02-01T00:01:00Z')
+  await plant(2, 'other', '2026-01-31T23:59:00Z')
+  const words = ['destroy', '--tenant', 'leaving', '--to', '2026-01-31']
+  t.match(await run(...words), { code: 2, out: /would destroy 0 data keys; 1 messages/ })
+  t.match(await run(...words, '--yes', '--json'), { code: 0, out: '{"event":"done","keys":0,"messages":1}\n' })
+  const show = (id: string) => runCommand(quarantineCommand, 'show', id, '--json', '--database-url', url)
+  await t.rejects(show('1'), { code: 'KEY_DESTROYED' }, 'and says what became of it')
+  t.match(JSON.parse((await show('2')).out), { payload: 'ff6c61746572' }, 'another day')
+  t.match(JSON.parse((await show('3')).out), { payload: 'ff6f74686572' }, 'another tenant')
+  const { rows: [row] } = await owner.query<{ all: string, bytes: number }>('SELECT q::text AS all, bytes FROM quarantine q WHERE id = 1')
+  t.notMatch(row?.all, Buffer.from('old').toString('hex'))
+  t.equal(row?.bytes, 4, 'its length stays')
+  await start().send(deliverBytes(deviceId(1), 'telemetry', Buffer.from('\xffold', 'latin1')))
+  t.match(JSON.parse((await show('4')).out), { payload: 'ff6f6c64' }, 'the same message again is a row of its own')
 })

@@ -60,17 +60,25 @@ for (const edition of ['plain', 'timescaledb-apache'] as const) {
         VALUES ($1, $1, $2, 'telemetry', 'not-cbor', '', sha256($3::text::bytea))`, [at, device.id, String(seq)])
       await owner.query("WITH k AS (INSERT INTO data_key (purpose, master, wrapped) VALUES ('export', 'm', 'w') RETURNING id) INSERT INTO export (id, key, made_at, made_by) SELECT gen_random_uuid(), id, $1, 'x' FROM k", [at])
     }
+    // keys of quarantine: of an old day with nothing under it, of an old day with a message that came again since, of a day that is kept
+    const oldDay = new Date(Date.now() - 40 * dayMs)
+    const { rows: keys } = await owner.query<{ id: string }>(`INSERT INTO data_key (purpose, tenant, day, master, wrapped)
+      SELECT 'quarantine', '', d::date, 'm', convert_to(n::text, 'UTF8') FROM unnest($1::timestamptz[]) WITH ORDINALITY AS q (d, n) RETURNING id`, [[oldDay, oldDay, new Date()]])
+    await owner.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest, key)
+      VALUES ($1, now(), $2, 'telemetry', 'not-cbor', '', sha256('again'), $3)`, [oldDay, device.id, keys[1]?.id])
     await owner.query('SELECT roll_up(1000)')
-    const overdue = async () => Object.fromEntries((await worker.query<{ name: string, overdue: string }>("SELECT name, overdue FROM retention_overdue(INTERVAL '30 days')")).rows.map(({ name, overdue: n }) => [name, Number(n)]))
-    t.strictSame(await overdue(), { sample: 1, wave: 1, receipt: 1, sample_1m: 1, sample_1h: 1, quarantine: 1, export: 1 }, 'the check sees what was planted in each table')
+    const overdue = async () => Object.fromEntries((await worker.query<{ name: string, overdue: string }>("SELECT name, overdue FROM retention_overdue(INTERVAL '30 days') UNION ALL SELECT 'data_key', keys_overdue(INTERVAL '30 days')")).rows.map(({ name, overdue: n }) => [name, Number(n)]))
+    t.strictSame(await overdue(), { sample: 1, wave: 1, receipt: 1, sample_1m: 1, sample_1h: 1, quarantine: 1, export: 1, data_key: 1 }, 'the check sees what was planted in each table')
     const events: AuditEvent[] = []
     const options = { observability: quietObservability(), retentionDays: 30, retainEveryMs: 600_000, rollupEveryMs: 600_000, audit: { record (event: AuditEvent) { events.push(event) } } }
     const maintenance = startMaintenance({ ...options, database: worker })
     t.teardown(() => maintenance.close())
     await maintenance.retain()
-    t.strictSame(await overdue(), { sample: 0, wave: 0, receipt: 0, sample_1m: 0, sample_1h: 0, quarantine: 0, export: 0 })
-    t.match(events, [{ type: 'data', subtype: 'retention', outcome: 'success', detail: { overdue: 0, days: 30 } }])
-    for (const table of ['sample', 'wave', 'receipt', 'quarantine', 'data_key WHERE wrapped IS NOT NULL']) {
+    t.strictSame(await overdue(), { sample: 0, wave: 0, receipt: 0, sample_1m: 0, sample_1h: 0, quarantine: 0, export: 0, data_key: 0 })
+    t.match(events, [{ type: 'data', subtype: 'retention', outcome: 'success', detail: { overdue: 0, days: 30, keysDestroyed: 1 } }])
+    t.strictSame((await owner.query<{ id: string }>("SELECT id FROM data_key WHERE purpose = 'quarantine' AND wrapped IS NOT NULL ORDER BY id")).rows, [{ id: keys[1]?.id }, { id: keys[2]?.id }],
+      'a key goes with the last message under it')
+    for (const table of ['sample', 'wave', 'receipt', 'quarantine WHERE key IS NULL', "data_key WHERE purpose = 'export' AND wrapped IS NOT NULL"]) {
       t.strictSame((await owner.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows, [{ rows: 1 }], `${table}: the rest is kept`)
     }
     // a negative control: a run that takes nothing away must be found out

@@ -1,18 +1,15 @@
-// What lies in quarantine is unreadable without the master key, opens in its own row only, and is lost to nobody: not when the key
-// service is away, not when a key is destroyed, not across the change from rows in the clear.
+// What lies in quarantine is unreadable without the master key, opens in its own row only, and is lost to nobody: not when a key is
+// destroyed, not across the change from rows in the clear. What happens while there is no key: quarantine-waiting.test.ts.
 import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'tap'
 import { DataKeys } from '../../ingest/keys/data-keys.ts'
 import { destroyKeys, emptyPayloads } from '../../ingest/keys/destroy.ts'
-import { httpsKeyService } from '../../ingest/keys/key-service-https.ts'
 import { localKeyService } from '../../ingest/keys/local-key.ts'
 import { listQuarantine, showQuarantine } from '../../ingest/quarantine.ts'
 import { sealPlainPage } from '../../ingest/quarantine-seal-plain.ts'
 import { deliver, deliverBytes, type Delivery, deviceId, telemetry } from '../fixtures/deliveries.ts'
 import { count, ingestBench, replayAll, testKeys } from '../fixtures/ingest.ts'
-import { startKeyService } from '../fixtures/key-service.ts'
 import { plantPlain } from '../fixtures/plain-quarantine.ts'
-import { createPki } from '../fixtures/pki.ts'
 import { moveToTenant } from '../../ingest/tenants.ts'
 import { needsServices } from '../services/skip.ts'
 
@@ -89,32 +86,6 @@ test('a worker that goes on while its key is destroyed: what comes then is reada
   const readable = await Promise.all((await listQuarantine(bench.owner)).map(({ id }) => showQuarantine(bench.owner, bench.keys, id).then(({ payload }) => payload.subarray(1).toString(), (error: { code: string }) => error.code)))
   t.strictSame(readable.sort(), ['KEY_DESTROYED', 'KEY_DESTROYED', 'after', 'again'])
   t.match(worker.status(), { ready: true, totals: { quarantined: 4 } })
-})
-
-test('the key service is away: nothing is acknowledged too early or lost, good messages are stored, and it heals by itself', needsServices, async (t) => {
-  const bench = await ingestBench(t)
-  const service = await startKeyService(t, await createPki(t))
-  service.mode = 'fail'
-  const client = httpsKeyService({ url: service.url, caFile: service.caFile, tokenFile: service.tokenFile, deadlineMs: 2_000 })
-  t.teardown(() => { client.close() })
-  const { send, worker } = bench.start(new DataKeys({ database: bench.database, keys: client }))
-  await send(deliver(gateway, telemetry(0)))
-  t.pass('who sends nothing bad needs no key')
-  let acknowledged = false
-  const sent = send(deliver(gateway, telemetry(1)), bytes('waits'), deliver(gateway, telemetry(2)))
-  sent.then(() => { acknowledged = true }, () => {})
-  while (worker.status().ready) await new Promise((resolve) => setTimeout(resolve, 20))
-  t.equal(worker.status().reason, 'keys: KEY_UNAVAILABLE', 'says what is away')
-  while (await count(bench.owner, 'receipt') < 3) await new Promise((resolve) => setTimeout(resolve, 20))
-  t.equal(acknowledged, false, 'stored, but its batch waits for the bad one')
-  t.equal(await count(bench.owner, 'quarantine'), 0, 'nothing in the clear')
-  service.mode = 'ok'
-  t.ok((await sent).every((error) => error === null))
-  t.equal(await count(bench.owner, 'quarantine'), 1)
-  t.equal(await count(bench.owner, 'receipt'), 3)
-  t.match(worker.status(), { ready: true, totals: { stored: 3, duplicate: 0, quarantined: 1 } })
-  service.mode = 'fail'
-  t.ok((await send(bytes('goes on'))).every((error) => error === null), 'the key of the day is in memory')
 })
 
 test('rows from before: readable, their repeats counted on, sealed at once when asked', needsServices, async (t) => {

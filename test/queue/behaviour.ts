@@ -48,6 +48,46 @@ export function queueBehaviour (t: Test, settles: 'handled' | 'appended', create
     t.equal(most, 2, 'no more than the concurrency asked for')
   })
 
+  t.test('messages that wait are settled when they are durable, and hold up neither the others nor the next batch', async (t) => {
+    const queue = await create({ maxMessages: 10 }, t)
+    const sent = sender()
+    const free = gate()
+    const seen: number[] = []
+    const late = (n: number) => n % 5 === 0
+    const consuming = queue.consume(async ({ envelopes }) => {
+      seen.push(...envelopes.map((envelope) => sent.numberOf(envelope)))
+      return { envelopes: envelopes.filter((envelope) => late(sent.numberOf(envelope))), durable: free.opened }
+    })
+    for (let i = 0; i < 40; i++) queue.accept(sent.envelope())
+    await sent.untilHandled(() => seen.length === 40)
+    if (settles === 'handled') {
+      await sent.untilHandled(() => sent.outcomes.filter((outcome) => outcome !== undefined).length === 32)
+      t.strictSame([...sent.outcomes.keys()].filter((n) => sent.outcomes[n] === undefined), Array.from({ length: 8 }, (_, n) => n * 5), 'those that wait, and no other')
+      t.equal(queue.depth.messages, 8, 'and they are held, in its bounds')
+    }
+    free.open()
+    await queue.close()
+    await consuming
+    t.strictSame(sent.outcomes, Array.from({ length: 40 }, () => [null]), 'each settled exactly once, as durable')
+    t.strictSame(queue.depth, { messages: 0, bytes: 0 })
+  })
+
+  t.test('a hard stop settles what waits, once, as not stored', { skip: settles === 'appended' && 'settled before it is handed out' }, async (t) => {
+    const queue = await create({ maxMessages: 10 }, t)
+    const sent = sender()
+    let give: (error: Error) => void = () => {}
+    const durable = new Promise<void>((_resolve, reject) => { give = reject })
+    const consuming = queue.consume(async ({ envelopes }) => ({ envelopes: envelopes.slice(0, 1), durable }))
+    for (let i = 0; i < 5; i++) queue.accept(sent.envelope())
+    await sent.untilHandled(() => sent.outcomes[4] !== undefined)
+    await queue.close(AbortSignal.abort())
+    await consuming
+    give(new Error('given up'))
+    await new Promise((resolve) => setImmediate(resolve))
+    t.match(sent.outcomes, [[{ code: 'QUEUE_CLOSED' }], [null], [null], [null], [null]])
+    t.strictSame(queue.depth, { messages: 0, bytes: 0 })
+  })
+
   t.test('no batch is over its bounds, and the trigger says why it went', async (t) => {
     const queue = await create({ maxMessages: 8, maxBytes: 1_000, maxAgeMs: 60_000 }, t)
     const sent = sender()

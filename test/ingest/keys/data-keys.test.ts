@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { type Database, openDatabase } from '../../../ingest/database.ts'
+import { keepKeysAhead } from '../../../ingest/keys/ahead.ts'
 import { DataKeys, type DataKeyOptions } from '../../../ingest/keys/data-keys.ts'
 import { countKeys, destroyKeys } from '../../../ingest/keys/destroy.ts'
 import { keyRing } from '../../../ingest/keys/key-ring.ts'
@@ -10,6 +11,8 @@ import { httpsKeyService } from '../../../ingest/keys/key-service-https.ts'
 import { localKeyService } from '../../../ingest/keys/local-key.ts'
 import { openRotation } from '../../../ingest/keys/rotate.ts'
 import { bind, open, seal } from '../../../ingest/keys/seal.ts'
+import { holdKeys } from '../../../ingest/quarantine-rows.ts'
+import { quietObservability } from '../../../runtime/observability.ts'
 import { startKeyService } from '../../fixtures/key-service.ts'
 import { createPki } from '../../fixtures/pki.ts'
 import { needsServices } from '../../services/skip.ts'
@@ -53,6 +56,10 @@ test('a key that has sealed its fill is followed by another', needsServices, asy
     const { id } = await (n % 2 === 0 ? one : two).toSeal('a', day, n % 3 + 1)
     used.set(id, (used.get(id) ?? 0) + n % 3 + 1)
   }
+  for (let n = 0; n < 10; n++) {
+    // a worker's batches and those that wait ask at once
+    for (const { id } of await Promise.all([one, one, one].map((keys) => keys.toSeal('a', day, 1)))) used.set(id, (used.get(id) ?? 0) + 1)
+  }
   t.ok(used.size >= 8)
   t.ok([...used.values()].every((messages) => messages <= 10), 'none above its bound, whoever sealed')
   const { rows } = await owner.query<{ messages: string }>('SELECT messages FROM data_key')
@@ -77,6 +84,29 @@ test('a key service that is away: what is in memory goes on for a day, what is n
   t.equal(keys.fault, 'keys: KEY_UNAVAILABLE')
   nowMs = 25 * 3_600_000
   await t.rejects(keys.toSeal('a', day, 1), { code: 'KEY_UNAVAILABLE' }, 'but not for ever')
+})
+
+test('keys are made ahead for today and tomorrow: a key service that is away over midnight is not missed', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  await owner.query("INSERT INTO device (id, state, tenant) VALUES (gen_random_uuid(), 'active', 'a')")
+  const service = await startKeyService(t, await createPki(t))
+  const client = httpsKeyService({ url: service.url, caFile: service.caFile, tokenFile: service.tokenFile, deadlineMs: 3_000 })
+  t.teardown(() => { client.close() })
+  let nowMs = Date.parse('2026-01-31T18:00:00Z')
+  const keys = new DataKeys({ database: ingest, keys: client, clock: () => nowMs })
+  const { log } = quietObservability()
+  const ahead = keepKeysAhead({ database: ingest, keys, log, now: () => nowMs, everyMs: 3_600_000 })
+  t.teardown(() => ahead.close())
+  t.equal(await ahead.turn(), 4, 'with and without a tenant, two days')
+  service.mode = 'fail'
+  nowMs = Date.parse('2026-02-01T17:00:00Z')
+  for (const tenant of ['', 'a']) await t.resolves(keys.toSeal(tenant, '2026-02-01', 5), 'it is there already')
+  await t.rejects(ahead.turn(), { code: 'KEY_UNAVAILABLE' })
+  service.mode = 'ok'
+  while (await ahead.turn().catch(() => 0) !== 4) await new Promise((resolve) => setTimeout(resolve, 50))
+  await ahead.turn()
+  const { rows } = await owner.query("SELECT tenant, day::text FROM data_key WHERE purpose = 'quarantine' ORDER BY day, tenant")
+  t.strictSame(rows, ['2026-01-31', '2026-02-01', '2026-02-02'].flatMap((on) => [{ tenant: '', day: on }, { tenant: 'a', day: on }]), 'each is made once')
 })
 
 test('rotation: old master keys still open until it is done, then the new one opens all, and a stopped one goes on [C13]', needsServices, async (t) => {
@@ -125,4 +155,42 @@ test('destruction by tenant and days; a worker that holds the key in memory take
   t.not((await keys.toSeal('a', '2026-01-02', 1)).id, made.get('a 2026-01-02'))
   const { rows } = await owner.query('SELECT count(*)::int AS n FROM data_key WHERE wrapped IS NULL')
   t.strictSame(rows, [{ n: 2 }], 'nothing of them is left')
+})
+
+test('the bound of a key holds against the login of a worker: it can neither count down nor bring a key in twice', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  const keys = new DataKeys({ database: ingest, keys: localKeyService(randomBytes(32)) })
+  const { id } = await keys.toSeal('a', day, 1)
+  const refused = (statement: string, code: string): Promise<unknown> => t.rejects(ingest.query(statement, [id]), { code }, statement)
+  await refused('UPDATE data_key SET messages = 0 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET messages = messages - 1 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET messages = 67108865 WHERE id = $1', '23514')
+  await refused('UPDATE data_key SET wrapped = NULL, destroyed_at = now() WHERE id = $1', '42501')
+  const again = (columns: string): string => `INSERT INTO data_key (purpose, ${columns}, master, wrapped) SELECT purpose, ${columns}, master, wrapped FROM data_key WHERE id = $1`
+  await refused(again('tenant, day'), '23505')
+  await refused(again('tenant, day, created_at'), '42501')
+  await t.resolves(ingest.query('UPDATE data_key SET messages = messages + 1 WHERE id = $1', [id]), 'up it may go')
+  const { rows } = await owner.query('SELECT count(*)::int AS n, max(messages)::int AS most FROM data_key')
+  t.strictSame(rows, [{ n: 1, most: 2 ** 16 + 1 }])
+})
+
+test('retention destroys no key that a batch is sealing with, and none under which one has been committed', needsServices, async (t) => {
+  const { owner, ingest } = await openBoth(t)
+  const keys = new DataKeys({ database: ingest, keys: localKeyService(randomBytes(32)) })
+  const old = '2025-01-31'
+  const { id } = await keys.toSeal('', old, 1)
+  const retain = async (): Promise<unknown> => (await ingest.query("SELECT retain_keys(INTERVAL '30 days') AS n")).rows
+  await ingest.transaction(async (client) => {
+    await holdKeys(client, [{ key: id }])
+    t.strictSame(await retain(), [{ n: 0 }], 'it is held')
+    await client.query(`INSERT INTO quarantine (received_at, last_received_at, publisher, kind, reason, payload, digest, key)
+      VALUES ($2, now(), gen_random_uuid(), 'telemetry', 'not-cbor', 'x', sha256(''), $1)`, [id, old])
+  })
+  t.strictSame(await retain(), [{ n: 0 }], 'a message lies under it')
+  await owner.query('DELETE FROM quarantine')
+  t.strictSame(await retain(), [{ n: 1 }])
+  t.strictSame((await owner.query('SELECT wrapped FROM data_key')).rows, [{ wrapped: null }])
+  const holding = ingest.transaction((client) => holdKeys(client, [{ key: id }]))
+  await t.rejects(holding, { code: 'KEY_DESTROYED' }, 'a worker that has it in memory is told, and takes another')
+  await t.rejects(ingest.query("SELECT retain_keys(INTERVAL '1 hour')"), { code: '22023' })
 })

@@ -1,0 +1,31 @@
+// One attempt to store a batch, which says what of it could not be sealed instead of failing. Takes a writer and a prepared batch, gives
+// the messages that are neither stored nor in quarantine, and why.
+import { type Envelope } from '../queue/queue.ts'
+import { outcome, type PreparedBatch, type Progress } from './batch.ts'
+import { type Attempt } from './waiting-room.ts'
+import { type Writer } from './writer.ts'
+
+export interface StoreOptions {
+  readonly prepared: PreparedBatch
+  readonly progress: Progress
+  /** False: what is refused already is left; why is for the caller to know. */
+  readonly seal: boolean
+}
+
+/** Errors: the database's, see Writer.write. */
+export async function store (writer: Writer, envelopes: readonly Envelope[], { prepared, progress, seal }: StoreOptions): Promise<Attempt> {
+  try {
+    await writer.write(seal ? prepared : { ...prepared, quarantined: [] }, progress)
+  } catch (error) {
+    if (error !== progress.unsealed) throw error
+  }
+  return { left: pendingOf(envelopes, prepared, progress), fault: progress.unsealed }
+}
+
+/** Those of the batch's messages that are neither stored nor in quarantine yet. Rows of one batch are sealed together or not at all. */
+function pendingOf (envelopes: readonly Envelope[], batch: PreparedBatch, { outcomes, quarantined }: Progress): Envelope[] {
+  const done = new Map(batch.origins.map(({ envelope }, i) => [envelope, outcomes[i] !== outcome.pending]))
+  const written = new Set(quarantined)
+  const refusedDone = batch.quarantined.every((row) => written.has(row))
+  return envelopes.filter((envelope) => !(done.get(envelope) ?? refusedDone))
+}
