@@ -59,7 +59,9 @@ export async function partsOf (database: Asks, { target, ...times }: EraseReques
     if (rowCount === 0) throw new PulsegateError('DEVICE_UNKNOWN', `device ${target.id} is not registered, and nothing of it is in quarantine`)
     return []
   }
-  const { rowCount } = await database.query('SELECT FROM assignment WHERE subject = $1 UNION ALL SELECT FROM export WHERE subjects @> ARRAY[$1] LIMIT 1', [target.id])
+  // one that is not done yet may have given its assignments their tombstone already
+  const { rowCount } = await database.query(`SELECT FROM assignment WHERE subject = $1 UNION ALL SELECT FROM export WHERE subjects @> ARRAY[$1]
+    UNION ALL SELECT FROM erasure WHERE kind = 'subject' AND target = $1 LIMIT 1`, [target.id])
   if (rowCount === 0) throw new PulsegateError('SUBJECT_UNKNOWN', 'no device was ever assigned to this subject, and no export names it')
   return []
 }
@@ -78,7 +80,7 @@ export async function beginErasure (database: Database, request: EraseRequest, b
       return erasure
     }
     // registered, so that its erased times are kept with it; what it may, somebody has to say
-    if (target.kind === 'device' && (await partsOf(client, request)).length === 0) await client.query("INSERT INTO device (id, state) VALUES ($1, 'pending')", [target.id])
+    if (target.kind === 'device' && (await partsOf(client, request)).length === 0) await client.query("INSERT INTO device (id, state) VALUES ($1, 'pending') ON CONFLICT (id) DO NOTHING", [target.id])
     const parts = await partsOf(client, request)
     const tombstone = target.kind === 'subject' ? `erased-${randomUUID()}` : null
     const { rows: [made] } = await client.query<{ id: string, requested_at: Date }>(`

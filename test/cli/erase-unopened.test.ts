@@ -37,6 +37,23 @@ test('messages sealed under a master key that is not here: not done, and told; w
   t.equal(await count(owner, 'erasure', 'finished_at IS NULL'), 0)
 })
 
+test('a subject whose assignments have their tombstone already is found by its own name, as long as it is not done [C21]', needsServices, async (t) => {
+  const { url, owner } = await ingestBench(t)
+  await owner.query("INSERT INTO assignment (device, subject, period) SELECT key, 'P-9', tstzrange($2, $3) FROM device WHERE id = $1", [deviceId(1), new Date(startMs), new Date(startMs + hourMs)])
+  const query = owner.query.bind(owner)
+  t.intercept(owner, 'query', {
+    value: async (text: string, values?: unknown[]) => {
+    // after the assignments, before the end
+      if (text.includes('roll_up')) throw Object.assign(new Error('the process ends here'), { code: '42P01' })
+      return query(text, values)
+    }
+  })
+  await t.rejects(erase(owner, { target: { kind: 'subject', id: 'P-9' } }), /ends here/)
+  t.equal(await count({ ...owner, query }, 'assignment', "subject = 'P-9'"), 0)
+  t.match(await runCommand(eraseCommand, '--subject', 'P-9', '--yes', '--database-url', url), { code: 0 })
+  t.strictSame((await query("SELECT target LIKE 'erased-%' AS gone, finished_at IS NOT NULL AS done FROM erasure")).rows, [{ gone: true, done: true }])
+})
+
 test('what is damaged goes, for nobody can say that it is not meant; of a destroyed key nothing is left', needsServices, async (t) => {
   const { owner, start } = await ingestBench(t)
   await start().send(refused(0, startMs + 2 * hourMs), refused(1, startMs + 3 * hourMs), refused(2, startMs + 4 * hourMs))
