@@ -16,8 +16,8 @@ export interface RateLimits {
 /** Of an address: a hospital behind one enrols a thousand devices within a minute. */
 export const defaultRate: RateLimits = { burst: 200, perSecond: 20, refusalCost: 10 }
 
-/** Of a device: it asks twice in days, in a demonstration twice in 40 s. */
-export const defaultDeviceRate: RateLimits = { burst: 30, perSecond: 0.2, refusalCost: 1 }
+/** Of a device: it asks twice in days; with the shortest life that may be set, 10 s, twice in 6 s. */
+export const defaultDeviceRate: RateLimits = { burst: 30, perSecond: 0.5, refusalCost: 1 }
 
 const maxCallers = 20_000
 

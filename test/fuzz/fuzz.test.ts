@@ -12,7 +12,7 @@ import { Random } from '../../simulator/random.ts'
 import { testFolder } from '../fixtures/folder.ts'
 
 /** New inputs a run, besides the corpus; about as many as take a few seconds. A target without a line here gets `other`. */
-const iterations: Readonly<Record<string, number>> = { cbor: 10_000, csr: 1_500, frames: 8_000, mqtt: 80 }
+const iterations: Readonly<Record<string, number>> = { cbor: 10_000, csr: 1_500, est: 60, frames: 8_000, mqtt: 80 }
 const other = 200
 
 for (const target of targetNames()) {
