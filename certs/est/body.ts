@@ -5,9 +5,6 @@ import { Refusal } from './answer.ts'
 /** A P-256 request is about 500 bytes of base64; the largest that `publicKeyOfRequest` looks at is 16 KiB of PEM. */
 export const maxBodyBytes = 16_384
 
-/** What is read of a body that is refused, so that its sender can read why. */
-const maxRestBytes = 1_048_576
-
 /** Throws Refusal (413), with the rest unread; rejects when the connection ends first. */
 export async function readBody (request: IncomingMessage, response: Pick<ServerResponse, 'writeContinue'>): Promise<string> {
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw new Refusal('too-large')
@@ -20,22 +17,6 @@ export async function readBody (request: IncomingMessage, response: Pick<ServerR
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('latin1')
-}
-
-/**
- * Reads what is left of a body that nobody wants, within a bound; requestTimeout bounds the time. A socket that is closed with something
- * unread is reset by the kernel, and the answer may be lost with it.
- */
-export async function drain (request: IncomingMessage): Promise<void> {
-  let left = maxRestBytes
-  await new Promise<void>((resolve) => {
-    request.on('data', (chunk: Buffer) => {
-      left -= chunk.length
-      if (left < 0) request.destroy()
-    })
-    request.once('end', resolve).once('close', resolve)
-    request.resume()
-  })
 }
 
 /** The PEM of a base64 body. Throws Refusal (400). Whether it is a request at all is for the parser to say. */

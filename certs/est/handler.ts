@@ -3,11 +3,12 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TLSSocket } from 'node:tls'
+import { drainBody } from '../../runtime/drain-body.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { isDeviceId } from '../profile.ts'
 import { type Answer, attributesAnswer, bundleAnswer, issuedAnswer, Refusal, refusalAnswer } from './answer.ts'
-import { drain, readBody, requestPemOf } from './body.ts'
+import { readBody, requestPemOf } from './body.ts'
 import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
@@ -141,6 +142,6 @@ async function send (request: IncomingMessage, response: ServerResponse, { statu
   })
   response.write(body)
   // whoever waits for our word before it sends a body has it now
-  if (!whole && request.headers.expect === undefined) await drain(request)
+  if (!whole && request.headers.expect === undefined) await drainBody(request)
   response.end()
 }
