@@ -75,8 +75,8 @@ async function readPublicKey (path: string): Promise<KeyObject> {
   return parsePublicKey(pem, path)
 }
 
-function reportText ({ ok, rows, lastNumber, hash, heads, signedTo, firstBad, faultCount, faults }: VerifyReport): string {
-  const head = `${ok ? 'whole' : 'NOT whole'}: ${count(rows)} rows, the last one is ${lastNumber ?? 0}, hash ${hash}\nsigned up to row ${signedTo} (${count(heads)} heads)\n`
+function reportText ({ ok, rows, lastNumber, hash, heads, signedTo, firstBad, faultCount, faults, notices }: VerifyReport): string {
+  const head = `${ok ? 'whole' : 'NOT whole'}: ${count(rows)} rows, the last one is ${lastNumber ?? 0}, hash ${hash}\nsigned up to row ${signedTo} (${count(heads)} heads)\n${notices.map((notice) => `note: ${notice}\n`).join('')}`
   if (ok) return head
   const more = faultCount > faults.length ? `… and ${count(faultCount - faults.length)} more\n` : ''
   return `${head}${count(faultCount)} ${faultCount === 1 ? 'fault' : 'faults'}${firstBad === null ? '' : `, the first at row ${firstBad}`}:\n${faults.map(({ kind, what }) => `  ${kind.padEnd(13)}  ${what}\n`).join('')}${more}`

@@ -28,7 +28,7 @@ export const auditErrors = {
   },
   AUDIT_UNAVAILABLE: {
     meaning: 'The audit trail cannot be written, and what was asked for must not happen unrecorded.',
-    remedy: 'Look at the database (`pulsegate doctor`), and at `audit` in /readyz; then try again.',
+    remedy: 'Look at the database (`pulsegate doctor`), and at `audit` in /readyz; then try again. A login that only reads (pulsegate_reader) cannot record what it reads: use one that is a member of pulsegate_auditor as well.',
     exit: 1,
     retryable: true
   }

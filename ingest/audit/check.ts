@@ -2,7 +2,7 @@
 // the report. It goes on after a fault from the hash that is stored, so that one altered row is one fault and not all rows behind it.
 import { canonicalJson, type Json } from './canonical.ts'
 import { emptyChain, type Head, linkHash } from './chain.ts'
-import { type Evidence, timeOf } from './evidence.ts'
+import { addFaults, type Doubt, type Evidence, noticesOf, timeOf } from './evidence.ts'
 import { type Fault, type Faults } from './faults.ts'
 
 export interface StoredRow {
@@ -30,6 +30,8 @@ export interface VerifyReport {
   readonly faultCount: number
   /** The first fifty. */
   readonly faults: readonly Fault[]
+  /** Nothing wrong, but to be known: heads that vouch for nothing. */
+  readonly notices: readonly string[]
 }
 
 export class ChainCheck {
@@ -39,12 +41,21 @@ export class ChainCheck {
   #first: number | null = null
   #rows = 0
   #signedTo = 0
+  readonly #doubts: ReadonlyMap<number, readonly Doubt[]>
+  readonly #agreeing: Doubt[] = []
 
   /** `start`: behind which row; the empty chain unless only a part is at hand. */
   constructor (evidence: Evidence, faults: Faults, start: Head = emptyChain) {
     this.#evidence = evidence
     this.#faults = faults
     this.#before = start
+    const doubts = new Map<number, Doubt[]>()
+    for (const doubt of evidence.doubts) {
+      const others = doubts.get(doubt.head.number)
+      if (others === undefined) doubts.set(doubt.head.number, [doubt])
+      else others.push(doubt)
+    }
+    this.#doubts = doubts
   }
 
   row (row: StoredRow): void {
@@ -63,11 +74,14 @@ export class ChainCheck {
   }
 
   end (): VerifyReport {
-    const { anchors, heads } = this.#evidence
+    const { anchors, doubts, heads } = this.#evidence
     const last = this.#before.number
     const beyond = [...anchors.values()].filter(({ number }) => number > last).sort((a, b) => b.number - a.number)[0]
     if (beyond) this.#faults.add('truncated', last + 1, `${rowsText(last + 1, beyond.number)} missing at the end: the head signed at ${timeOf(beyond)} has ${beyond.number} rows`)
-    if (anchors.size === 0 && this.#rows > 0) this.#faults.add('no-heads', null, 'there is no signed head by a known key: whether rows are missing at the end, or all were written anew, cannot be said')
+    const vouched = anchors.size > 0 || this.#rows === 0
+    const harmless = new Set(vouched ? this.#agreeing : [])
+    addFaults(doubts.filter((doubt) => !harmless.has(doubt)), this.#faults)
+    if (!vouched) this.#faults.add('no-heads', null, 'there is no signed head by a known key: whether rows are missing at the end, or all were written anew, cannot be said')
     const { list, count, firstBad } = this.#faults
     return {
       ok: count === 0,
@@ -79,7 +93,8 @@ export class ChainCheck {
       signedTo: this.#signedTo,
       firstBad,
       faultCount: count,
-      faults: list
+      faults: list,
+      notices: noticesOf([...harmless])
     }
   }
 
@@ -92,6 +107,9 @@ export class ChainCheck {
   }
 
   #anchor (number: number, hash: string): void {
+    for (const doubt of this.#doubts.get(number) ?? []) {
+      if (doubt.head.hash === hash) this.#agreeing.push(doubt)
+    }
     const head = this.#evidence.anchors.get(number)
     if (head === undefined) return
     if (head.hash === hash) this.#signedTo = number

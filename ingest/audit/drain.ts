@@ -77,7 +77,7 @@ export class Drain {
     for (const entry of batch) {
       if (entry.settle === undefined) continue
       this.#unwanted.add(entry)
-      entry.settle(new PulsegateError('AUDIT_UNAVAILABLE', `the audit trail cannot be written with this login or in this database (${describeFault(cause)}), and this must not happen unrecorded`, { cause }))
+      entry.settle(new PulsegateError('AUDIT_UNAVAILABLE', `${why(cause)}, and this must not happen unrecorded`, { cause }))
     }
   }
 
@@ -95,6 +95,11 @@ export class Drain {
     entry.settle?.(new PulsegateError('AUDIT_UNAVAILABLE', 'the database does not take this event, and this must not happen unrecorded', { cause: error }))
     return true
   }
+}
+
+function why (cause: unknown): string {
+  if (sqlStateOf(cause) === '42501') return 'this login may not add to the audit trail (it needs the rights of pulsegate_auditor too)'
+  return `the audit trail cannot be written in this database (${describeFault(cause)})`
 }
 
 /** No database takes this row, now or later. 23505: somebody wrote past the lock, and the next attempt reads the head again. Class 54: too large for an index. */

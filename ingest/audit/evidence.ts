@@ -11,42 +11,69 @@ export interface Heads {
 }
 
 export interface Evidence {
-  /** Row number → hash in hex, as signed by a trusted key. */
+  /** Row number → head, as signed by a trusted key. */
   readonly anchors: ReadonlyMap<number, SignedHead>
+  /** Heads that vouch for nothing, and that any login which may append could have put there: faults only when they contradict the rows. */
+  readonly doubts: readonly Doubt[]
   readonly heads: number
+}
+
+export interface Doubt {
+  readonly head: SignedHead
+  readonly kind: 'unknown-key' | 'bad-signature'
+  /** For a person; the same for all heads of one key. */
+  readonly what: string
 }
 
 /** `ownKeys`: keys that sign into this very file, so that what the table has of them must be in it. */
 export function judgeHeads ({ table, file }: Heads, keys: ReadonlyMap<string, KeyObject>, ownKeys: ReadonlySet<string>, faults: Faults): Evidence {
   const anchors = new Map<number, SignedHead>()
+  const doubts: Doubt[] = []
   const seen = new Set<string>()
-  const unknown = new Set<string>()
-  for (const [place, heads] of [['the file', file ?? []], ['the table', table]] as const) {
-    for (const head of heads) {
-      const name = headName(head)
-      if (place === 'the table' && file !== null && ownKeys.has(head.key) && !seen.has(name)) {
-        faults.add('heads-missing', null, `the file of heads lacks the one of row ${head.number} at ${timeOf(head)}, which the table has: a line was removed or altered`)
-      }
-      if (seen.has(name)) continue
-      seen.add(name)
-      judge(head, place)
-    }
+  const inFile = unseen(file ?? []).map(judge).filter((doubt) => doubt !== null)
+  addFaults(inFile, faults) // nobody but this machine's own processes writes there
+  for (const head of unseen(table)) {
+    const doubt = judge(head)
+    if (doubt !== null) doubts.push(doubt)
+    else if (file !== null && ownKeys.has(head.key)) faults.add('heads-missing', null, `the file of heads lacks the one of row ${head.number} at ${timeOf(head)}, which the table has: a line was removed or altered`)
   }
-  return { anchors, heads: seen.size }
+  return { anchors, doubts, heads: seen.size }
 
-  function judge (head: SignedHead, place: string): void {
-    const key = keys.get(head.key)
-    if (key === undefined) {
-      if (!unknown.has(head.key)) faults.add('unknown-key', null, `${place} has heads signed by key ${head.key}, which is not known here; when it is another machine's, give its public key with --public-key`)
-      unknown.add(head.key)
-    } else if (!isSignedHead(head, key)) {
-      faults.add('bad-signature', null, `the head of row ${head.number} at ${timeOf(head)} in ${place} is not what key ${head.key} signed`)
-    } else {
-      const other = anchors.get(head.number)
-      if (other === undefined) anchors.set(head.number, head)
-      else if (other.hash !== head.hash) faults.add('rewritten', head.number, `two signed heads of row ${head.number} have different hashes (${timeOf(other)}, ${timeOf(head)})`)
-    }
+  function unseen (heads: readonly SignedHead[]): SignedHead[] {
+    return heads.filter((head) => {
+      const name = headName(head)
+      const known = seen.has(name)
+      seen.add(name)
+      return !known
+    })
   }
+
+  function judge (head: SignedHead): Doubt | null {
+    const key = keys.get(head.key)
+    if (key === undefined) return { head, kind: 'unknown-key', what: `signed by key ${head.key}, which is not known here; when it is another machine's, put its public key into trusted/ or give it with --public-key` }
+    if (!isSignedHead(head, key)) return { head, kind: 'bad-signature', what: `said to be of key ${head.key}, which did not sign it so` }
+    const other = anchors.get(head.number)
+    if (other === undefined) anchors.set(head.number, head)
+    else if (other.hash !== head.hash) faults.add('rewritten', head.number, `two signed heads of row ${head.number} have different hashes (${timeOf(other)}, ${timeOf(head)})`)
+    return null
+  }
+}
+
+/** One fault for each head that was not signed so, one for each key that is not known. */
+export function addFaults (doubts: readonly Doubt[], faults: Faults): void {
+  const unknown = new Set<string>()
+  for (const { kind, what, head } of doubts) {
+    if (kind === 'bad-signature') faults.add(kind, null, `the head of row ${head.number} at ${timeOf(head)} is ${what}`)
+    else if (!unknown.has(what)) faults.add(kind, null, `there are heads ${what}`)
+    unknown.add(what)
+  }
+}
+
+/** What a person should know of heads that vouch for nothing and do no harm. */
+export function noticesOf (doubts: readonly Doubt[]): string[] {
+  const counts = new Map<string, number>()
+  for (const { what } of doubts) counts.set(what, (counts.get(what) ?? 0) + 1)
+  return [...counts].map(([what, count]) => `${count} ${count === 1 ? 'head' : 'heads'} ${what}`)
 }
 
 export function timeOf ({ atMs }: { readonly atMs: number }): string {

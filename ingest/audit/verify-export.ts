@@ -53,7 +53,7 @@ export async function verifyExport ({ lines, publicKeys, onProgress }: VerifyExp
   function open ({ from, hashBefore }: ExportStart): ChainCheck {
     const { keys: trusted, faults: keyFaults } = trustedKeys(publicKeys, keys)
     for (const what of keyFaults) faults.add('bad-signature', null, what)
-    return new ChainCheck(judgeHeads({ table: [], file: heads }, trusted, new Set(), faults), faults, { number: from - 1, hash: Buffer.from(hashBefore, 'hex') })
+    return new ChainCheck(judgeHeads({ table: heads, file: null }, trusted, new Set(), faults), faults, { number: from - 1, hash: Buffer.from(hashBefore, 'hex') })
   }
 }
 

@@ -17,6 +17,7 @@ import { openDatabase } from '../../ingest/database.ts'
 import { deliverBytes, deviceId } from '../fixtures/deliveries.ts'
 import { testFolder } from '../fixtures/folder.ts'
 import { ingestBench } from '../fixtures/ingest.ts'
+import { type Login, temporaryLogin } from '../fixtures/logins.ts'
 import { type CommandResult, type Command, runCommand } from '../fixtures/run-command.ts'
 import { needsServices } from '../services/skip.ts'
 
@@ -146,6 +147,20 @@ test('an auditor\'s login lists and verifies, and that is recorded', needsServic
   t.match(await run('list'), { out: /nothing was recorded/ })
   t.match(await run('verify'), { code: 1, out: /no-heads/ })
   t.match(await run('list'), { out: /audit verified/ })
+})
+
+test('a login that only reads shows nothing unrecorded, and is told what it lacks [C10]', needsServices, async (t) => {
+  const { url, owner, folder } = await setUp(t)
+  const reader = await temporaryLogin(t, url, ['pulsegate_reader'])
+  const both = await temporaryLogin(t, url, ['pulsegate_reader', 'pulsegate_auditor'])
+  let shown = ''
+  const asked = (login: Login): Promise<CommandResult> =>
+    runCommand((write) => completenessCommand((text) => { shown += text; write(text) }), deviceId(1), '--database-url', login.url, '--audit-dir', folder.directory)
+  await t.rejects(asked(reader), { code: 'AUDIT_UNAVAILABLE', message: /this login may not add to the audit trail.*pulsegate_auditor/ })
+  t.equal(shown, '', 'not a byte')
+  await asked(both)
+  t.not(shown, '')
+  t.strictSame((await owner.query('SELECT type, subtype, outcome FROM audit')).rows, [{ type: 'data', subtype: 'read', outcome: 'success' }])
 })
 
 test('progress: a line in a while, the same one on a terminal', async (t) => {

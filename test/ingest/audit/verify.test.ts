@@ -1,12 +1,16 @@
 // Every way to tamper with the trail is found, and named by kind and number.
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { test, type Test } from 'tap'
 import { emptyChain, linkHash } from '../../../ingest/audit/chain.ts'
+import { exportTrail } from '../../../ingest/audit/export.ts'
 import { type Fault } from '../../../ingest/audit/faults.ts'
-import { rotateKey } from '../../../ingest/audit/folder.ts'
-import { signHead } from '../../../ingest/audit/heads.ts'
+import { readSigningKey, rotateKey } from '../../../ingest/audit/folder.ts'
+import { type SignedHead, signHead } from '../../../ingest/audit/heads.ts'
+import { verifyExport } from '../../../ingest/audit/verify-export.ts'
 import { verifyTrail } from '../../../ingest/audit/verify.ts'
+import { type Database } from '../../../ingest/database.ts'
 import { type AuditBench, auditBench } from '../../fixtures/audit.ts'
 import { needsServices } from '../../services/skip.ts'
 
@@ -19,6 +23,10 @@ async function signedTrail (t: Test): Promise<AuditBench> {
     await signer.sign()
   }
   return bench
+}
+
+async function insertHead (database: Database, { number, hash, atMs, key, signature }: SignedHead): Promise<void> {
+  await database.query('INSERT INTO audit_head (number, hash, at_ms, key, signature) VALUES ($1, $2, $3, $4, $5)', [number, Buffer.from(hash, 'hex'), atMs, key, Buffer.from(signature, 'base64')])
 }
 
 async function faultsOf ({ owner, folder }: AuditBench): Promise<Array<Pick<Fault, 'kind' | 'number'>>> {
@@ -49,7 +57,7 @@ const tamperings: Array<[name: string, statements: string[], expected: Array<Pic
   ['two rows exchanged', ['UPDATE audit SET number = 1000 WHERE number = 5', 'UPDATE audit SET number = 5 WHERE number = 6', 'UPDATE audit SET number = 6 WHERE number = 1000'],
     [{ kind: 'altered', number: 5 }, { kind: 'reordered', number: 5 }, { kind: 'altered', number: 6 }, { kind: 'reordered', number: 6 }, { kind: 'altered', number: 7 }]],
   ['the heads in the table altered', ["UPDATE audit_head SET hash = sha256('') WHERE number = 20"],
-    [{ kind: 'heads-missing', number: null }, { kind: 'bad-signature', number: null }]]
+    [{ kind: 'bad-signature', number: null }]]
 ]
 
 for (const [name, statements, expected] of tamperings) {
@@ -102,12 +110,28 @@ test('found: a head by a wrong key, and a folder that knows none [C11]', needsSe
   const { privateKey } = generateKeyPairSync('ed25519')
   const { rows: [row] } = await bench.owner.query<{ hash: Buffer }>('SELECT hash FROM audit WHERE number = 30')
   const forged = signHead({ number: 30, hash: row?.hash ?? Buffer.alloc(32) }, Date.now(), privateKey)
-  await bench.owner.query('INSERT INTO audit_head (number, hash, at_ms, key, signature) VALUES ($1, $2, $3, $4, $5)', [30, row?.hash, forged.atMs, forged.key, Buffer.from(forged.signature, 'base64')])
-  t.strictSame(await faultsOf(bench), [{ kind: 'unknown-key', number: null }])
+  await insertHead(bench.ingest, forged)
+  t.match(await verifyTrail({ database: bench.owner, folder: bench.folder }), { ok: true, faults: [], notices: [/key [0-9a-f]{32}, which is not known here/] }, 'it vouches for nothing, which whoever may sign could have put there')
   await writeFile(bench.folder.heads, '')
   await writeFile(bench.folder.keys, '')
   const kinds = (await faultsOf(bench)).map(({ kind }) => kind)
   t.strictSame(kinds, ['unknown-key', 'unknown-key', 'no-heads'], 'nothing is vouched for')
+})
+
+test('a head that any login could have put into the table spoils nothing; one that contradicts the rows is found', needsServices, async (t) => {
+  const bench = await signedTrail(t)
+  const text = await readFile(bench.folder.heads, 'utf8')
+  const own = JSON.parse(text.split('\n')[0] ?? '') as SignedHead
+  const junk = { ...own, atMs: own.atMs + 1 }
+  await insertHead(bench.ingest, junk)
+  const report = await verifyTrail({ database: bench.owner, folder: bench.folder })
+  t.match(report, { ok: true, signedTo: 30, faults: [], notices: [/1 head .* did not sign/] })
+  const lines: string[] = []
+  for await (const piece of exportTrail({ database: bench.owner, folder: bench.folder })) lines.push(...piece.trimEnd().split('\n'))
+  const publicKeys = [createPublicKey(await readSigningKey(bench.folder))]
+  t.match(await verifyExport({ lines: Readable.from(lines), publicKeys }), { ok: true, signedTo: 30, notices: [/did not sign/] }, 'nor an export')
+  await bench.tamper('DELETE FROM audit WHERE number = 10')
+  t.strictSame(await faultsOf(bench), [{ kind: 'removed', number: 10 }, { kind: 'bad-signature', number: null }])
 })
 
 test('a rotated key: old heads stay good, the new key is trusted by the old one\'s signature and the other way round', needsServices, async (t) => {
