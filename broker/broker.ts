@@ -127,7 +127,8 @@ class RunningBroker implements Broker {
 
   registryChanged (id: string, state: DeviceState): void {
     this.#admissions.tell(id, state)
-    if (state !== 'active') this.#sessions.end(id, state)
+    if (state === 'active') this.pardon(id) // somebody has looked at it
+    else this.#sessions.end(id, state)
   }
 
   knownIds (): Iterable<string> {

@@ -84,6 +84,24 @@ test('a ban ends by itself, and the next one is longer [C22]', async (t) => {
   await client(device)
 })
 
+test('a device that was thrown out as suspended again and again comes in at once when it is made active again', async (t) => {
+  const { broker, pki, registry, tls, client } = await startTestBroker(t, { limits: { flappingSessions: 1, flappingFirstBanMs: 60_000 } })
+  const device = await pki.device()
+  registry.states.set(device.id, 'suspended')
+  for (let i = 0; i < 12 && broker.stats().banned.devices === 0; i++) {
+    const c = await tls(device)
+    if (!c.isClosed) c.send(c.connect())
+    await c.closed
+  }
+  t.equal(broker.stats().banned.devices, 1)
+  registry.states.set(device.id, 'active')
+  broker.registryChanged(device.id, 'suspended')
+  t.equal(broker.stats().banned.devices, 1, 'only active pardons')
+  broker.registryChanged(device.id, 'active')
+  t.equal(broker.stats().banned.devices, 0)
+  await client(device)
+})
+
 test('a storm of reconnects bans nobody', async (t) => {
   const { broker, pki, client } = await startTestBroker(t)
   const device = await pki.device()
