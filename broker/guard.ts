@@ -14,10 +14,13 @@ import { type Limits } from './limits.ts'
 import { type RefusalFields, type RefusalReason, type Refusals } from './refusals.ts'
 import { SecurityEvents } from './security.ts'
 
-/** Refusals that say: whoever is there cannot show who it is, or claims to be another. What an overload or we ourselves are to blame for is not among them. */
+/**
+ * Refusals that say: whoever is there cannot show who it is, or claims to be another. What an overload or we ourselves are to blame for is
+ * not among them, nor a certificate that is good at another time: were our clock wrong, it would keep out every ward there is.
+ */
 const authenticationFailures: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  'tls-protocol', 'no-certificate', 'certificate-untrusted', 'certificate-expired', 'certificate-not-yet-valid', 'certificate-revoked', 'certificate-purpose',
-  'certificate-issuer', 'certificate-identity', 'certificate-other', 'client-id'
+  'tls-protocol', 'no-certificate', 'certificate-untrusted', 'certificate-revoked', 'certificate-purpose', 'certificate-issuer', 'certificate-identity',
+  'certificate-other', 'client-id'
 ])
 
 export interface GuardServices {

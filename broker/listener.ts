@@ -30,6 +30,9 @@ const byAuthorizationError: Readonly<Record<string, RefusalReason>> = {
   CRL_NOT_YET_VALID: 'crl-unusable'
 }
 
+/** The alerts of a peer that does not take our certificate, as OpenSSL spells them. */
+const untrustingAlert = /_ALERT_((BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_(REVOKED|EXPIRED|UNKNOWN)|UNKNOWN_CA)$/
+
 /** The reason for a handshake that failed: `authorizationError` of the socket if there is one, else the error's code. */
 export function handshakeReason (authorizationError: unknown, code: string | undefined): RefusalReason {
   if (authorizationError !== null && authorizationError !== undefined && authorizationError !== '') {
@@ -38,6 +41,7 @@ export function handshakeReason (authorizationError: unknown, code: string | und
   }
   if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'no-certificate'
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'handshake-timeout'
+  if (code !== undefined && untrustingAlert.test(code)) return 'server-untrusted'
   return code?.startsWith('ERR_SSL_') === true ? 'tls-protocol' : 'handshake-aborted'
 }
 
