@@ -73,9 +73,11 @@ export class Clones {
     history.takeovers = [...history.takeovers.filter((atMs) => nowMs - atMs < minuteMs), nowMs].slice(-takeoversOfAClone)
   }
 
-  /** A clone of the device was seen in the last ten minutes. */
-  contested (id: string, nowMs: number): boolean {
-    return nowMs - (this.#devices.peek(id)?.toldAtMs ?? -Infinity) < windowMs
+  /** A clone of the device was seen in the last ten minutes, and this may be it: no older certificate was used in that time. */
+  contested ({ id, serial, notBeforeMs }: Identity, nowMs: number): boolean {
+    const history = this.#devices.peek(id)
+    if (history === undefined || nowMs - history.toldAtMs >= windowMs) return false
+    return !history.uses.some((use) => use.serial !== serial && use.notBeforeMs < notBeforeMs && nowMs - use.atMs < windowMs)
   }
 
   #newer (history: History | undefined, { serial, notBeforeMs }: Identity, nowMs: number): Use | undefined {

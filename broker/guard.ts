@@ -51,7 +51,7 @@ export class Guard {
 
   /** Why a device with a good certificate is not let in now, before anything more is done for it; or null. */
   refuses (identity: Identity): RefusalReason | null {
-    if (this.#flapping.banned(identity.id, performance.now())) return 'flapping'
+    if (this.#flapping.banned(identity, performance.now())) return 'flapping'
     return this.#limits.clonePolicy === 'refuse' && this.#clones.superseded(identity, Date.now()) ? 'certificate-superseded' : null
   }
 
@@ -90,11 +90,11 @@ export class Guard {
   }
 
   #ended (front: Front): void {
-    const { identity: { id }, party, refused, since } = front
-    if (refused === 'displaced') this.#clones.displaced(id, Date.now())
+    const { identity, party, refused, since } = front
+    if (refused === 'displaced') this.#clones.displaced(identity.id, Date.now())
     const nowMs = performance.now()
-    const contested = this.#clones.contested(id, Date.now())
-    const banMs = this.#flapping.ended(id, { reason: refused, lastedMs: nowMs - since.accepted, contested }, nowMs)
+    const contested = this.#clones.contested(identity, Date.now())
+    const banMs = this.#flapping.ended(identity, { reason: refused, lastedMs: nowMs - since.accepted, contested }, nowMs)
     if (banMs > 0) this.events.tell('flapping', party, { banMs, last: refused ?? 'ended by the device' })
   }
 
