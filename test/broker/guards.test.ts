@@ -210,6 +210,16 @@ test('a pace lets a burst through, then the rate, exactly, in messages and in by
   setter.look(start + 400 * 33 + 1_000_000)
   pace.look()
   t.equal(takes(1_000), 100, 'bytes bind')
+  setter.look(start + 500 * 33 + 1_000_000)
+  const [before, again] = [pace.messages, new Pace(setter.rates)]
+  pace.look()
+  pace.look() // by another connection of the device
+  t.equal(pace.messages, Math.min(1_000, before + 330), 'each token is given once')
+  t.equal(again.messages, 1_000)
+  again.take(1)
+  again.look()
+  t.equal(again.messages, 999, 'what was granted before it began is none of its')
+  t.equal(setter.of('a'), setter.of('a'))
   const free = new Pace(new PaceSetter({ ...defaultLimits, deviceMessagesPerSecond: 0, deviceBytesPerSecond: 0 }).rates)
   for (let i = 0; i < 1_000; i++) free.take(1e9)
   t.ok(free.room)
