@@ -58,14 +58,14 @@ export class Guard {
   /** Watches a connection from now until it has ended. */
   watch (front: Front): void {
     const place = this.addresses.get(front.address)
-    let sessions = 0
+    let began = false
     front.once('connected', () => {
-      sessions = 1
-      if (place !== undefined) place.sessions++
+      began = true
+      place?.began(performance.now())
       this.#accepted(front)
     })
     front.once('close', () => {
-      if (place !== undefined) place.sessions -= sessions
+      if (began) place?.ended(performance.now())
       this.#ended(front)
     })
   }
