@@ -1,6 +1,7 @@
 // The TLS listener: mutual TLS 1.2 and 1.3, AEAD suites with forward secrecy, no renegotiation. Takes credentials, gives
 // sockets whose certificate has been verified and identified; what fails before that is counted with its reason. A plain TCP server
 // accepts and the gate (gate.ts) says when a connection goes on to TLS; not one byte is read of it before.
+import { type X509Certificate } from 'node:crypto'
 import { createServer as createTcpServer, type DropArgument, type Server as TcpServer, type Socket } from 'node:net'
 import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
 import { tlsProfile } from '../runtime/tls-profile.ts'
@@ -75,6 +76,7 @@ export class Listener {
   readonly server: TcpServer
   readonly gate: Gate
   readonly #tls: Server
+  readonly #shown: (socket: TLSSocket) => X509Certificate | undefined
   #credentials: Credentials
   readonly #services: ListenerServices
   readonly #events: ListenerEvents
@@ -98,12 +100,13 @@ export class Listener {
       begin: (socket) => this.#tls.emit('connection', socket),
       refused: (reason, address) => refusals.add(reason, { address })
     })
-    const claimed = watchClaims(this.#tls)
+    this.#shown = watchClaims(this.#tls)
     this.#tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const raw = rawOf(socket)
-      const claim = claimed(socket)
+      const certificate = this.#shown(socket)
+      const claim = certificate === undefined ? {} : claimOf(certificate)
       refusals.add(handshakeReason(socket.authorizationError, error.code), {
-        address: addressOf(raw), openssl: openSslWord(socket.authorizationError, error), ...claim, ...(claim.device !== undefined && { claimed: true })
+        address: addressOf(raw), openssl: openSslWord(socket.authorizationError, error), ...claim, ...('device' in claim && { claimed: true })
       })
       socket.destroy()
       if (raw !== undefined) this.gate.done(raw)
@@ -127,9 +130,9 @@ export class Listener {
   #secured (socket: TLSSocket): void {
     const raw = rawOf(socket)
     if (raw !== undefined) this.gate.done(raw)
-    const address = addressOf(socket) ?? addressOf(raw) ?? 'unknown'
+    const address = addressOf(raw) ?? addressOf(socket) ?? 'unknown' // the raw one has been asked before and remembers
     const { revocations, refusals } = this.#services
-    const certificate = socket.getPeerX509Certificate()
+    const certificate = this.#shown(socket) ?? socket.getPeerX509Certificate()
     const result = identify(certificate, { issuers: this.#credentials.trust.issuers, revoked: revocations }, Date.now())
     const reason = result.ok ? this.#events.refuses(result.identity) : result.reason
     if (result.ok && reason === null) return this.#events.device(socket, result.identity, address)
