@@ -84,7 +84,7 @@ class RunningBroker implements Broker {
     })
     this.#leavePeers = options.peers === undefined
       ? () => {}
-      : joinPeers({ peers: options.peers, sessions: this.#sessions, revocations: this.#revocations, revoked: () => this.#endRevoked() })
+      : joinPeers({ peers: options.peers, sessions: this.#sessions, revocations: this.#revocations, guard: this.#guard, revoked: () => this.#endRevoked() })
     this.#unobserve = observe(observability.meter, () => this.stats())
   }
 

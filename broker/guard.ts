@@ -1,6 +1,7 @@
 // Watches how devices and addresses behave, and acts: finds clones, keeps out who flaps, keeps out or slows down addresses whose
 // handshakes fail, and tells the audit trail of every connection that is accepted, refused or ended. It decides nothing about rights:
 // those are the certificate's, the registry's and the topics'.
+import { type CertificateUse } from '../queue/peers.ts'
 import { type Meter, type Logger } from '../runtime/observability.ts'
 import { type AuditTrail } from '../runtime/audit.ts'
 import { Addresses } from './addresses.ts'
@@ -32,6 +33,8 @@ export interface GuardServices {
 }
 
 export class Guard {
+  /** Told of each certificate with which a session begins; broker/peers.ts passes it on. */
+  onUsed: (use: CertificateUse) => void = () => {}
   readonly addresses: GateAddresses
   readonly events: SecurityEvents
   readonly #limits: Limits
@@ -70,6 +73,9 @@ export class Guard {
     })
   }
 
+  /** A session has begun at another broker. */
+  heard (use: CertificateUse): void { this.#clones.heard(use, Date.now()) }
+
   /** Lifts a ban of the device; says whether there was one. */
   pardon (id: string): boolean { return this.#flapping.pardon(id, performance.now()) }
 
@@ -86,6 +92,7 @@ export class Guard {
   #accepted ({ identity, address, party }: Front): void {
     this.#auditor.accepted(party)
     const clone = this.#clones.accepted(identity, address, Date.now())
+    this.onUsed({ id: identity.id, serial: identity.serial, notBeforeMs: identity.notBeforeMs, expiresAtMs: identity.expiresAtMs, address })
     if (clone !== null) this.events.tell('clone', party, { sign: clone.sign, otherSerial: clone.otherSerial, otherAddress: clone.otherAddress })
   }
 
