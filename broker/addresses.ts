@@ -8,8 +8,10 @@ import { Penalty, type PenaltyRules } from './penalty.ts'
 
 const maxGone = 10_000
 const burstS = 4
-/** Handshakes a second of an address that is banned and has devices that behave: several may share it behind one NAT. */
-const slowedPerSecond = 5
+/** What an address that is banned and from which devices come may still begin of its handshakes: several may share it behind one NAT. */
+const slowedShare = 0.1
+/** So long after its last session an address counts as one from which devices come: a ward whose line was cut must get back in. */
+const inUseMs = 3_600_000
 /** Failures more that an address is granted for each device that is in: a ward may hold some bad ones. */
 const failuresPerSession = 2
 
@@ -17,21 +19,40 @@ const failuresPerSession = 2
 export class Address<W> {
   readonly key: string
   connections = 0
+  /** Of those, the ones of devices that are in. */
   sessions = 0
   /** Connections whose handshake has not begun, the oldest first. */
   readonly waiting: W[] = []
   readonly penalty = new Penalty()
   #tokens = Infinity
   #atMs = 0
+  #usedMs = -Infinity
 
   constructor (key: string) {
     this.key = key
   }
 
+  /** A device is in. What its handshake took of a banned address is given back: it is the failures that are kept down. */
+  began (nowMs: number): void {
+    this.sessions++
+    if (this.penalty.banned(nowMs)) this.#tokens++
+  }
+
+  /** Its session has ended. */
+  ended (nowMs: number): void {
+    this.sessions--
+    this.#usedMs = nowMs
+  }
+
+  /** Nobody at this address may begin a handshake. Where devices come from, a ban slows down instead, see `take`. */
+  shut (nowMs: number): boolean {
+    return this.sessions === 0 && nowMs - this.#usedMs > inUseMs && this.penalty.banned(nowMs)
+  }
+
   /** Takes one of the handshakes the address may begin, if there is one. */
   take (perSecond: number, nowMs: number): boolean {
-    const rate = this.penalty.banned(nowMs) ? Math.min(perSecond, slowedPerSecond) : perSecond
-    this.#tokens = Math.min(rate * burstS, this.#tokens + (nowMs - this.#atMs) * rate / 1_000)
+    const rate = this.penalty.banned(nowMs) ? perSecond * slowedShare : perSecond
+    this.#tokens = Math.min(Math.max(1, rate * burstS), this.#tokens + (nowMs - this.#atMs) * rate / 1_000)
     this.#atMs = nowMs
     if (this.#tokens < 1) return false
     this.#tokens--
@@ -40,6 +61,8 @@ export class Address<W> {
 }
 
 export class Addresses<W> {
+  /** Of all addresses. */
+  connections = 0
   readonly #rules: PenaltyRules
   readonly #live = new Map<string, Address<W>>()
   readonly #gone = new LRUCache<string, Address<W>>({ max: maxGone })
@@ -58,10 +81,12 @@ export class Addresses<W> {
       this.#live.set(key, address)
     }
     address.connections++
+    this.connections++
     return address
   }
 
   leave (address: Address<W>): void {
+    this.connections--
     if (--address.connections > 0) return
     this.#live.delete(address.key)
     this.#gone.set(address.key, address)

@@ -85,7 +85,7 @@ class RunningBroker implements Broker {
     })
     this.#leavePeers = options.peers === undefined
       ? () => {}
-      : joinPeers({ peers: options.peers, sessions: this.#sessions, revocations: this.#revocations, revoked: () => this.#endRevoked() })
+      : joinPeers({ peers: options.peers, sessions: this.#sessions, revocations: this.#revocations, guard: this.#guard, revoked: () => this.#endRevoked() })
     this.#unobserve = observe(observability.meter, () => this.stats())
   }
 
@@ -130,7 +130,8 @@ class RunningBroker implements Broker {
 
   registryChanged (id: string, state: DeviceState): void {
     this.#admissions.tell(id, state)
-    if (state !== 'active') this.#sessions.end(id, state)
+    if (state === 'active') this.pardon(id) // somebody has looked at it
+    else this.#sessions.end(id, state)
   }
 
   knownIds (): Iterable<string> {

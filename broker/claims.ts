@@ -7,18 +7,18 @@ import { type Server, type TLSSocket } from 'node:tls'
 import { type Party } from './audit-events.ts'
 import { deviceIdIn, issuerOf } from './identity.ts'
 
-/** Watches a server; the function it gives knows what a socket claimed, if it showed a certificate at all. */
-export function watchClaims (server: Server): (socket: TLSSocket) => Party {
-  const claims = new WeakMap<TLSSocket, Party>()
+/**
+ * Watches a server; the function it gives knows the certificate that a socket showed, if it showed one at all. It is read once
+ * for both, those that are let in and those that are not: to read it costs a tenth of a millisecond.
+ */
+export function watchClaims (server: Server): (socket: TLSSocket) => X509Certificate | undefined {
+  const shown = new WeakMap<TLSSocket, X509Certificate | undefined>()
   server.on('keylog', (_line, socket: TLSSocket) => {
-    if (claims.has(socket)) return
-    claims.set(socket, {})
-    socket.prependOnceListener('secure', () => {
-      const certificate = socket.getPeerX509Certificate()
-      if (certificate !== undefined) claims.set(socket, claimOf(certificate))
-    })
+    if (shown.has(socket)) return
+    shown.set(socket, undefined)
+    socket.prependOnceListener('secure', () => { shown.set(socket, socket.getPeerX509Certificate()) })
   })
-  return (socket) => claims.get(socket) ?? {}
+  return (socket) => shown.get(socket)
 }
 
 /** Device id (if it holds one), serial and issuer of a certificate. */

@@ -2,6 +2,7 @@
 // came with and what became of its sessions. A plain renewal (the newer certificate takes over, the older is never seen again) and a
 // device that moves to another network are no signs. Pure but for its memory, which is bounded: the least recently seen is forgotten.
 import { LRUCache } from 'lru-cache'
+import { type CertificateUse } from '../queue/peers.ts'
 import { addressKey } from './address.ts'
 import { type Identity } from './identity.ts'
 
@@ -56,13 +57,17 @@ export class Clones {
 
   /** A session of the device begins. Gives the sign of a clone, once in ten minutes. */
   accepted (identity: Identity, address: string, nowMs: number): Clone | null {
-    const history = this.#devices.get(identity.id) ?? { uses: [], addresses: [], returns: [], takeovers: [], displacedAtMs: -Infinity, toldAtMs: -Infinity }
-    this.#devices.set(identity.id, history)
+    const history = this.#history(identity.id)
     const found = this.#sign(history, identity, addressKey(address), nowMs)
     note(history, identity, addressKey(address), nowMs)
     if (found === null || nowMs - history.toldAtMs < windowMs) return null
     history.toldAtMs = nowMs
     return found
+  }
+
+  /** A session of the device has begun at another broker, which looks for signs itself. */
+  heard (use: CertificateUse, nowMs: number): void {
+    note(this.#history(use.id), use, addressKey(use.address), nowMs)
   }
 
   /** A session of the device was ended because the device connected again. */
@@ -73,9 +78,17 @@ export class Clones {
     history.takeovers = [...history.takeovers.filter((atMs) => nowMs - atMs < minuteMs), nowMs].slice(-takeoversOfAClone)
   }
 
-  /** A clone of the device was seen in the last ten minutes. */
-  contested (id: string, nowMs: number): boolean {
-    return nowMs - (this.#devices.peek(id)?.toldAtMs ?? -Infinity) < windowMs
+  /** A clone of the device was seen in the last ten minutes, and this may be it: no older certificate was used in that time. */
+  contested ({ id, serial, notBeforeMs }: Identity, nowMs: number): boolean {
+    const history = this.#devices.peek(id)
+    if (history === undefined || nowMs - history.toldAtMs >= windowMs) return false
+    return !history.uses.some((use) => use.serial !== serial && use.notBeforeMs < notBeforeMs && nowMs - use.atMs < windowMs)
+  }
+
+  #history (id: string): History {
+    const history = this.#devices.get(id) ?? { uses: [], addresses: [], returns: [], takeovers: [], displacedAtMs: -Infinity, toldAtMs: -Infinity }
+    this.#devices.set(id, history)
+    return history
   }
 
   #newer (history: History | undefined, { serial, notBeforeMs }: Identity, nowMs: number): Use | undefined {
@@ -101,7 +114,7 @@ export class Clones {
   }
 }
 
-function note (history: History, { serial, notBeforeMs, expiresAtMs }: Identity, address: string, nowMs: number): void {
+function note (history: History, { serial, notBeforeMs, expiresAtMs }: Omit<CertificateUse, 'address'>, address: string, nowMs: number): void {
   history.uses = [...history.uses.filter((use) => use.serial !== serial), { serial, notBeforeMs, expiresAtMs, address, atMs: nowMs }].slice(-kept)
   history.addresses = [...history.addresses.filter((known) => known !== address), address].slice(-kept)
 }

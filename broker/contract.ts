@@ -42,7 +42,8 @@ export interface Broker {
    */
   command (id: string, payload: Uint8Array): Promise<void>
   /**
-   * The registry has changed: what the broker remembers of the device is void, and its session ends unless it is active now.
+   * The registry has changed: what the broker remembers of the device is void, and its session ends unless it is active now; a device
+   * that has become active is pardoned.
    * Whoever watches the registry calls it (a deleted device counts as retired).
    */
   registryChanged (id: string, state: DeviceState): void

@@ -3,6 +3,7 @@
 // the device stays out for a while, longer each time. What is no fault of the device weighs nothing, or a reconnect storm after
 // an outage would ban the ward. Bounded: the least recently seen device is forgotten first.
 import { LRUCache } from 'lru-cache'
+import { type Identity } from './identity.ts'
 import { type Limits } from './limits.ts'
 import { Penalty, type PenaltyRules } from './penalty.ts'
 import { refusals, type RefusalReason } from './refusals.ts'
@@ -13,7 +14,7 @@ export interface Ending {
   readonly reason: RefusalReason | null
   /** From the end of the handshake, ms. */
   readonly lastedMs: number
-  /** Another client with the same identity fights over the session. */
+  /** Another client with the same identity fights over the session, and this one may be the copy. */
   readonly contested: boolean
 }
 
@@ -37,42 +38,58 @@ export function weight ({ reason, lastedMs, contested }: Ending): number {
   return refusals[reason].stage === 'publish' && reason !== 'not-stored' ? 1 : 0
 }
 
+/**
+ * Points are kept by certificate: whoever holds an old one of a device that nobody has revoked must not be able to have the device
+ * itself kept out. Of one device so many count, the least recently used is forgotten first.
+ */
+const certificates = 16
+
+type Whose = Pick<Identity, 'id' | 'serial'>
+
 export class Flapping {
   readonly #rules: PenaltyRules
-  readonly #devices = new LRUCache<string, Penalty>({ max: maxDevices })
-  /** Devices whose ban may still run. */
+  readonly #devices = new LRUCache<string, Map<string, Penalty>>({ max: maxDevices })
+  /** Devices of which a certificate is banned, perhaps; by id. */
   readonly #banned = new Set<string>()
 
   constructor (limits: Limits) {
     this.#rules = { limit: limits.flappingSessions, windowMs, firstBanMs: limits.flappingFirstBanMs, maxBanMs: limits.flappingMaxBanMs }
   }
 
-  banned (id: string, nowMs: number): boolean {
-    return this.#banned.size > 0 && this.#devices.get(id)?.banned(nowMs) === true
+  banned ({ id, serial }: Whose, nowMs: number): boolean {
+    return this.#banned.has(id) && this.#devices.get(id)?.get(serial)?.banned(nowMs) === true
   }
 
   /** Gives the length, ms, of the ban that begins with this ending, or 0. */
-  ended (id: string, ending: Ending, nowMs: number): number {
+  ended ({ id, serial }: Whose, ending: Ending, nowMs: number): number {
     const points = weight(ending)
     if (points === 0) return 0
-    const penalty = this.#devices.get(id) ?? new Penalty()
-    this.#devices.set(id, penalty)
+    const penalties = this.#devices.get(id) ?? new Map<string, Penalty>()
+    this.#devices.set(id, penalties)
+    const penalty = penalties.get(serial) ?? new Penalty()
+    penalties.delete(serial)
+    penalties.set(serial, penalty)
+    if (penalties.size > certificates) penalties.delete(penalties.keys().next().value as string)
     const ms = penalty.add(points, this.#rules, nowMs)
     if (ms > 0) this.#banned.add(id)
     return ms
   }
 
-  /** Forgets the device and its ban; says whether it was banned. */
+  /** Forgets the device and its bans, whatever its certificate; says whether there was one. */
   pardon (id: string, nowMs: number): boolean {
-    const was = this.banned(id, nowMs)
+    const was = this.#running(id, nowMs)
     this.#devices.delete(id)
     this.#banned.delete(id)
     return was
   }
 
-  /** Devices that are banned now. */
+  /** Devices that are banned now, with one of their certificates at least. */
   count (nowMs: number): number {
-    for (const id of this.#banned) if (!this.banned(id, nowMs)) this.#banned.delete(id)
+    for (const id of this.#banned) if (!this.#running(id, nowMs)) this.#banned.delete(id)
     return this.#banned.size
+  }
+
+  #running (id: string, nowMs: number): boolean {
+    return [...this.#devices.peek(id)?.values() ?? []].some((penalty) => penalty.banned(nowMs))
   }
 }

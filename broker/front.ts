@@ -60,7 +60,7 @@ export class Front extends Duplex implements FrameSink, Waiter, UplinkHost {
     this.#topics = new UplinkTopics(identity.id)
     this.uplink = new Uplink(this, identity.id, this.#topics, services)
     this.#inlet = new Inlet(socket, this, this.since, services.counters)
-    this.#throttle = new Throttle(services.paces, this.#inlet)
+    this.#throttle = new Throttle(services.paces, this.#inlet, identity.id)
     socket.on('drain', () => this.#inlet.go(stop.write))
     socket.on('end', () => this.#ended())
     socket.on('error', () => this.destroy())

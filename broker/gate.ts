@@ -97,9 +97,18 @@ export class Gate implements HandshakeGate {
 
   #fault (address: Address<Waiting>, nowMs: number, { lenient }: GateEvents): RefusalReason | null {
     if (this.#closed) return 'draining'
-    if (address.connections > this.#limits.maxConnectionsPerAddress) return 'too-many-from-address'
-    // where devices are connected that behave, a ban slows down (see Address.take) and locks nobody out
-    return lenient !== true && address.sessions === 0 && address.penalty.banned(nowMs) ? 'address-banned' : null
+    if (address.connections > this.#limits.maxConnectionsPerAddress || address.connections - address.sessions > this.#room) return 'too-many-from-address'
+    // where devices are connected that behave, a ban slows down and locks nobody out (Address.shut); enrolment and administration ask for the same
+    return lenient !== true && address.shut(nowMs) ? 'address-banned' : null
+  }
+
+  /**
+   * Connections without a session that one address may have: as many as are left free, so that a few addresses cannot take them all.
+   * Where one address may have all of them, everybody comes through it and there is nobody to leave room for.
+   */
+  get #room (): number {
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    return maxConnectionsPerAddress >= maxConnections ? Infinity : Math.max(1, maxConnections - this.#addresses.connections)
   }
 
   #pump (nowMs: number): void {

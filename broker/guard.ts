@@ -1,6 +1,7 @@
 // Watches how devices and addresses behave, and acts: finds clones, keeps out who flaps, keeps out or slows down addresses whose
 // handshakes fail, and tells the audit trail of every connection that is accepted, refused or ended. It decides nothing about rights:
 // those are the certificate's, the registry's and the topics'.
+import { type CertificateUse } from '../queue/peers.ts'
 import { type Meter, type Logger } from '../runtime/observability.ts'
 import { type AuditTrail } from '../runtime/audit.ts'
 import { Addresses } from './addresses.ts'
@@ -14,10 +15,13 @@ import { type Limits } from './limits.ts'
 import { type RefusalFields, type RefusalReason, type Refusals } from './refusals.ts'
 import { SecurityEvents } from './security.ts'
 
-/** Refusals that say: whoever is there cannot show who it is, or claims to be another. What an overload or we ourselves are to blame for is not among them. */
+/**
+ * Refusals that say: whoever is there cannot show who it is, or claims to be another. What an overload or we ourselves are to blame for is
+ * not among them, nor a certificate that is good at another time: were our clock wrong, it would keep out every ward there is.
+ */
 const authenticationFailures: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  'tls-protocol', 'no-certificate', 'certificate-untrusted', 'certificate-expired', 'certificate-not-yet-valid', 'certificate-revoked', 'certificate-purpose',
-  'certificate-issuer', 'certificate-identity', 'certificate-other', 'client-id'
+  'tls-protocol', 'no-certificate', 'certificate-untrusted', 'certificate-revoked', 'certificate-purpose', 'certificate-issuer', 'certificate-identity',
+  'certificate-other', 'client-id'
 ])
 
 export interface GuardServices {
@@ -29,6 +33,8 @@ export interface GuardServices {
 }
 
 export class Guard {
+  /** Told of each certificate with which a session begins; broker/peers.ts passes it on. */
+  onUsed: (use: CertificateUse) => void = () => {}
   readonly addresses: GateAddresses
   readonly events: SecurityEvents
   readonly #limits: Limits
@@ -48,24 +54,27 @@ export class Guard {
 
   /** Why a device with a good certificate is not let in now, before anything more is done for it; or null. */
   refuses (identity: Identity): RefusalReason | null {
-    if (this.#flapping.banned(identity.id, performance.now())) return 'flapping'
+    if (this.#flapping.banned(identity, performance.now())) return 'flapping'
     return this.#limits.clonePolicy === 'refuse' && this.#clones.superseded(identity, Date.now()) ? 'certificate-superseded' : null
   }
 
   /** Watches a connection from now until it has ended. */
   watch (front: Front): void {
     const place = this.addresses.get(front.address)
-    let sessions = 0
+    let began = false
     front.once('connected', () => {
-      sessions = 1
-      if (place !== undefined) place.sessions++
+      began = true
+      place?.began(performance.now())
       this.#accepted(front)
     })
     front.once('close', () => {
-      if (place !== undefined) place.sessions -= sessions
+      if (began) place?.ended(performance.now())
       this.#ended(front)
     })
   }
+
+  /** A session has begun at another broker. */
+  heard (use: CertificateUse): void { this.#clones.heard(use, Date.now()) }
 
   /** Lifts a ban of the device; says whether there was one. */
   pardon (id: string): boolean { return this.#flapping.pardon(id, performance.now()) }
@@ -83,15 +92,16 @@ export class Guard {
   #accepted ({ identity, address, party }: Front): void {
     this.#auditor.accepted(party)
     const clone = this.#clones.accepted(identity, address, Date.now())
+    this.onUsed({ id: identity.id, serial: identity.serial, notBeforeMs: identity.notBeforeMs, expiresAtMs: identity.expiresAtMs, address })
     if (clone !== null) this.events.tell('clone', party, { sign: clone.sign, otherSerial: clone.otherSerial, otherAddress: clone.otherAddress })
   }
 
   #ended (front: Front): void {
-    const { identity: { id }, party, refused, since } = front
-    if (refused === 'displaced') this.#clones.displaced(id, Date.now())
+    const { identity, party, refused, since } = front
+    if (refused === 'displaced') this.#clones.displaced(identity.id, Date.now())
     const nowMs = performance.now()
-    const contested = this.#clones.contested(id, Date.now())
-    const banMs = this.#flapping.ended(id, { reason: refused, lastedMs: nowMs - since.accepted, contested }, nowMs)
+    const contested = this.#clones.contested(identity, Date.now())
+    const banMs = this.#flapping.ended(identity, { reason: refused, lastedMs: nowMs - since.accepted, contested }, nowMs)
     if (banMs > 0) this.events.tell('flapping', party, { banMs, last: refused ?? 'ended by the device' })
   }
 

@@ -4,7 +4,7 @@
 export interface Limits {
   /** Sockets at once, those still in the handshake included. Beyond: closed at accept, counted `too-many-connections`. */
   readonly maxConnections: number
-  /** Of them from one address (IPv6: one /64). Beyond: closed at accept, counted `too-many-from-address`. */
+  /** Of them from one address (IPv6: one /64), and without a session no more than are left free. Beyond: closed at accept, counted `too-many-from-address`. */
   readonly maxConnectionsPerAddress: number
   /** TLS handshakes at work at once. Beyond: connections wait unread for their turn, each address in its own. */
   readonly maxHandshakes: number
@@ -12,7 +12,7 @@ export interface Limits {
   readonly handshakeWaitMs: number
   /** Handshakes one address may begin a second, after four seconds' worth at once. Beyond: they wait. */
   readonly handshakesPerAddress: number
-  /** Failures in a minute to show who one is, from one address, before it is kept out (`address-banned`; slowed down where devices are in that behave). 0: never. */
+  /** Failures in a minute to show who one is, from one address, before it is kept out (`address-banned`; slowed down where devices come from that behave). 0: never. */
   readonly authenticationFailures: number
   /** How long, the first time, and at most: each time twice as long. */
   readonly addressFirstBanMs: number

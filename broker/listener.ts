@@ -1,6 +1,7 @@
 // The TLS listener: mutual TLS 1.2 and 1.3, AEAD suites with forward secrecy, no renegotiation. Takes credentials, gives
 // sockets whose certificate has been verified and identified; what fails before that is counted with its reason. A plain TCP server
 // accepts and the gate (gate.ts) says when a connection goes on to TLS; not one byte is read of it before.
+import { type X509Certificate } from 'node:crypto'
 import { createServer as createTcpServer, type DropArgument, type Server as TcpServer } from 'node:net'
 import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
 import { rawOf } from '../runtime/handshake-gate.ts'
@@ -31,6 +32,9 @@ const byAuthorizationError: Readonly<Record<string, RefusalReason>> = {
   CRL_NOT_YET_VALID: 'crl-unusable'
 }
 
+/** The alerts of a peer that does not take our certificate, as OpenSSL spells them. */
+const untrustingAlert = /_ALERT_((BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_(REVOKED|EXPIRED|UNKNOWN)|UNKNOWN_CA)$/
+
 /** The reason for a handshake that failed: `authorizationError` of the socket if there is one, else the error's code. */
 export function handshakeReason (authorizationError: unknown, code: string | undefined): RefusalReason {
   if (authorizationError !== null && authorizationError !== undefined && authorizationError !== '') {
@@ -39,6 +43,7 @@ export function handshakeReason (authorizationError: unknown, code: string | und
   }
   if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'no-certificate'
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'handshake-timeout'
+  if (code !== undefined && untrustingAlert.test(code)) return 'server-untrusted'
   return code?.startsWith('ERR_SSL_') === true ? 'tls-protocol' : 'handshake-aborted'
 }
 
@@ -72,6 +77,7 @@ export class Listener {
   readonly server: TcpServer
   readonly gate: Gate
   readonly #tls: Server
+  readonly #shown: (socket: TLSSocket) => X509Certificate | undefined
   #credentials: Credentials
   readonly #services: ListenerServices
   readonly #events: ListenerEvents
@@ -95,12 +101,13 @@ export class Listener {
       begin: (socket) => this.#tls.emit('connection', socket),
       refused: (reason, address) => refusals.add(reason, { address })
     })
-    const claimed = watchClaims(this.#tls)
+    this.#shown = watchClaims(this.#tls)
     this.#tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const raw = rawOf(socket)
-      const claim = claimed(socket)
+      const certificate = this.#shown(socket)
+      const claim = certificate === undefined ? {} : claimOf(certificate)
       refusals.add(handshakeReason(socket.authorizationError, error.code), {
-        address: addressOf(raw), openssl: openSslWord(socket.authorizationError, error), ...claim, ...(claim.device !== undefined && { claimed: true })
+        address: addressOf(raw), openssl: openSslWord(socket.authorizationError, error), ...claim, ...('device' in claim && { claimed: true })
       })
       socket.destroy()
       if (raw !== undefined) this.gate.done(raw)
@@ -124,9 +131,9 @@ export class Listener {
   #secured (socket: TLSSocket): void {
     const raw = rawOf(socket)
     if (raw !== undefined) this.gate.done(raw)
-    const address = addressOf(socket) ?? addressOf(raw) ?? 'unknown'
+    const address = addressOf(raw) ?? addressOf(socket) ?? 'unknown' // the raw one has been asked before and remembers
     const { revocations, refusals } = this.#services
-    const certificate = socket.getPeerX509Certificate()
+    const certificate = this.#shown(socket) ?? socket.getPeerX509Certificate()
     const result = identify(certificate, { issuers: this.#credentials.trust.issuers, revoked: revocations }, Date.now())
     const reason = result.ok ? this.#events.refuses(result.identity) : result.reason
     if (result.ok && reason === null) return this.#events.device(socket, result.identity, address)

@@ -23,6 +23,7 @@ export const refusals = {
   'handshake-timeout': { stage: 'handshake', meaning: 'the TLS handshake did not end in time' },
   'handshake-aborted': { stage: 'handshake', meaning: 'the peer went away during the TLS handshake' },
   'tls-protocol': { stage: 'handshake', meaning: 'not TLS, or no version or cipher suite in common' },
+  'server-untrusted': { stage: 'handshake', meaning: 'the peer does not take our server certificate: it has ended, or its CA is not known there' },
   'no-certificate': { stage: 'handshake', meaning: 'the peer showed no certificate' },
   'certificate-untrusted': { stage: 'handshake', meaning: 'the certificate was not issued under our CA' },
   'certificate-expired': { stage: 'handshake', meaning: 'the certificate is past its end (also: it ended during a session)' },

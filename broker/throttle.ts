@@ -1,7 +1,7 @@
-// Holds one connection to its pace (pace.ts): counts each packet, shuts the inlet when it was the last one for now, and opens it when the
+// Holds one connection to its device's pace (pace.ts): counts each packet, shuts the inlet when it was the last one for now, and opens it when the
 // keeper's look, or the turn among all that wait, brings room. The time shut does not count for keepalive (inlet.ts).
 import { type Inlet } from './inlet.ts'
-import { Pace, type PaceSetter, type PaceWaiter } from './pace.ts'
+import { type Pace, type PaceSetter, type PaceWaiter } from './pace.ts'
 import { stop } from './stops.ts'
 
 export class Throttle implements PaceWaiter {
@@ -9,10 +9,10 @@ export class Throttle implements PaceWaiter {
   readonly #inlet: Inlet
   readonly #pace: Pace
 
-  constructor (setter: PaceSetter, inlet: Inlet) {
+  constructor (setter: PaceSetter, inlet: Inlet, device: string) {
     this.#setter = setter
     this.#inlet = inlet
-    this.#pace = new Pace(setter.rates)
+    this.#pace = setter.of(device)
   }
 
   /** A packet of so many bytes has come. */

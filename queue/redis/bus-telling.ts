@@ -1,11 +1,12 @@
 // What this broker has to tell the others, and in which order: news first, then, when something may have been missed, everything
 // again. One piece is under way at a time. News that cannot be told is not kept: it is part of the everything that is owed then.
-import { maxSharedRevocations, type PeerListener, type SessionMark } from '../peers.ts'
-import { maxEntries } from './bus-messages.ts'
+import { maxSharedRevocations, type CertificateUse, type PeerListener, type SessionMark } from '../peers.ts'
+import { maxEntries, maxUses } from './bus-messages.ts'
 
 /** How it goes out; each rejects when it did not, or may not have. */
 export interface Mouth {
   sayBegun (sessions: readonly SessionMark[]): Promise<void>
+  sayUsed (uses: readonly CertificateUse[]): Promise<void>
   sayRevoked (serials: readonly string[]): Promise<void>
   /** Serials kept in Redis, piece by piece. */
   kept (): AsyncIterable<readonly string[]>
@@ -23,6 +24,7 @@ export class Telling {
   readonly #failed: (error: unknown) => void
   readonly #sessions = new Map<string, SessionMark>()
   readonly #serials = new Set<string>()
+  readonly #uses = new Map<string, CertificateUse>()
   #owesSessions = false
   #owesRevocations = false
   #round: Iterator<SessionMark> | null = null
@@ -47,6 +49,13 @@ export class Telling {
     this.#start()
   }
 
+  /** Told once or, when nobody is reached now or too much is waiting, not at all. */
+  used (use: CertificateUse): void {
+    if (!this.#open || this.#uses.size >= maxNews) return
+    this.#uses.set(`${use.id} ${use.serial}`, use)
+    this.#start()
+  }
+
   revoked (serials: readonly string[]): void {
     if (!this.#open || this.#owesRevocations) { this.#owesRevocations = true; return }
     for (const serial of serials) this.#serials.add(serial)
@@ -67,6 +76,7 @@ export class Telling {
     this.#open = false
     this.#oweSessions()
     this.#serials.clear()
+    this.#uses.clear()
     this.#owesRevocations = true
     clearTimeout(this.#keepAgain)
   }
@@ -99,7 +109,7 @@ export class Telling {
   }
 
   get #owes (): boolean {
-    return this.#sessions.size > 0 || this.#serials.size > 0 || this.#owesRevocations || this.#owesSessions || this.#round !== null
+    return this.#sessions.size > 0 || this.#serials.size > 0 || this.#uses.size > 0 || this.#owesRevocations || this.#owesSessions || this.#round !== null
   }
 
   async #piece (): Promise<void> {
@@ -111,6 +121,10 @@ export class Telling {
       const serials = [...this.#serials]
       this.#serials.clear()
       await this.#revoke(serials)
+    } else if (this.#uses.size > 0) {
+      const uses = take(this.#uses.values(), maxUses)
+      for (const { id, serial } of uses) this.#uses.delete(`${id} ${serial}`)
+      await this.#mouth.sayUsed(uses)
     } else if (this.#owesRevocations) {
       this.#owesRevocations = false
       await this.#exchangeRevocations()

@@ -5,7 +5,7 @@
 import { Redis, ReplyError } from 'ioredis'
 import { type Observability } from '../../runtime/observability.ts'
 import { backoffMs } from '../../runtime/retry.ts'
-import { maxSharedRevocations, type PeerListener, type Peers, type SessionMark } from '../peers.ts'
+import { maxSharedRevocations, type CertificateUse, type PeerListener, type Peers, type SessionMark } from '../peers.ts'
 import { type BusMessage, decodeBusMessage, encodeBusMessage, isSerial } from './bus-messages.ts'
 import { Telling } from './bus-telling.ts'
 import { redisStartup } from './redis-tls.ts'
@@ -63,6 +63,7 @@ class RedisBus implements Bus {
     this.#mouth = this.#connect(url, timeoutMs, 'pulsegate-bus-speaks')
     this.#telling = new Telling({
       sayBegun: async (sessions) => this.#say({ from: brokerId, type: 'begun', sessions }),
+      sayUsed: async (uses) => this.#say({ from: brokerId, type: 'used', uses }),
       sayRevoked: async (serials) => this.#say({ from: brokerId, type: 'revoked', serials }),
       kept: () => this.#kept(),
       keep: async (serials) => this.#keep(serials)
@@ -88,6 +89,8 @@ class RedisBus implements Bus {
   }
 
   begun (session: SessionMark): void { this.#telling.begun(session) }
+
+  used (use: CertificateUse): void { this.#telling.used(use) }
 
   revoked (serials: readonly string[]): void { this.#telling.revoked(serials) }
 
@@ -181,6 +184,7 @@ class RedisBus implements Bus {
     if (message.from === this.brokerId) return
     this.#counts.received++
     if (message.type === 'begun') this.#listener?.begun(message.sessions, message.from)
+    else if (message.type === 'used') this.#listener?.used(message.uses)
     else this.#listener?.revoked(message.serials)
   }
 

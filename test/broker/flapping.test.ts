@@ -84,6 +84,24 @@ test('a ban ends by itself, and the next one is longer [C22]', async (t) => {
   await client(device)
 })
 
+test('a device that was thrown out as suspended again and again comes in at once when it is made active again', async (t) => {
+  const { broker, pki, registry, tls, client } = await startTestBroker(t, { limits: { flappingSessions: 1, flappingFirstBanMs: 60_000 } })
+  const device = await pki.device()
+  registry.states.set(device.id, 'suspended')
+  for (let i = 0; i < 12 && broker.stats().banned.devices === 0; i++) {
+    const c = await tls(device)
+    if (!c.isClosed) c.send(c.connect())
+    await c.closed
+  }
+  t.equal(broker.stats().banned.devices, 1)
+  registry.states.set(device.id, 'active')
+  broker.registryChanged(device.id, 'suspended')
+  t.equal(broker.stats().banned.devices, 1, 'only active pardons')
+  broker.registryChanged(device.id, 'active')
+  t.equal(broker.stats().banned.devices, 0)
+  await client(device)
+})
+
 test('a storm of reconnects bans nobody', async (t) => {
   const { broker, pki, client } = await startTestBroker(t)
   const device = await pki.device()
@@ -140,4 +158,29 @@ test('two clients that fight over one session with the same certificate are foun
   await eventually(() => broker.stats().securityEvents['clone'] === 1, 'the clone to be found')
   await eventually(() => broker.stats().banned.devices === 1, 'the fight to be ended')
   t.ok((broker.stats().refused['displaced'] as number) >= 6)
+})
+
+test('who holds an old certificate that nobody has revoked is kept out, and the device with its newer one is not [C22]', async (t) => {
+  const house = await startTestBroker(t, { limits: { flappingSessions: 2, flappingFirstBanMs: 60_000 } })
+  const { broker, pki, audit, tls, client } = house
+  const id = randomUUID()
+  const [older, newer] = [pki.aged(id, 10), pki.aged(id, 1)]
+  let device = await client(newer)
+  // the copy takes the session over again and again, and the device takes it back, with no fault of its own
+  for (let round = 0; round < 20 && broker.stats().banned.devices === 0; round++) {
+    const copy = await client(older)
+    await device.closed
+    device = await client(newer)
+    await copy.closed
+  }
+  await eventually(() => broker.stats().banned.devices === 1, 'the copy to be banned')
+  const { refused } = broker.stats()
+  await (await tls(older)).closed
+  t.equal(broker.stats().refused['flapping'], (refused['flapping'] ?? 0) + 1, 'the copy stays out')
+  device.send(device.publish(1))
+  t.strictSame(await device.acked(1), [1], 'the session of the device lives')
+  device.socket.destroy()
+  await client(newer)
+  t.equal(audit.filter(({ subtype }) => subtype === 'flapping').length, 1)
+  t.match(audit.find(({ subtype }) => subtype === 'flapping'), { agent: { id, certificateSerial: audit.filter(({ subtype }) => subtype === 'accepted')[1]?.agent.certificateSerial as string } })
 })

@@ -1,4 +1,4 @@
-// The small pure parts of the guard: storms, addresses, penalties, what flaps, what is a clone, paces.
+// The small pure parts of the guard: storms, addresses, penalties, what flaps, what is a clone.
 import { test } from 'tap'
 import { addressKey, plainAddress } from '../../broker/address.ts'
 import { Addresses } from '../../broker/addresses.ts'
@@ -6,7 +6,6 @@ import { acceptedEvent, mergeEvents, refusalEvent } from '../../broker/audit-eve
 import { Clones } from '../../broker/clones.ts'
 import { Flapping, weight } from '../../broker/flapping.ts'
 import { defaultLimits } from '../../broker/limits.ts'
-import { Pace, PaceSetter } from '../../broker/pace.ts'
 import { Penalty } from '../../broker/penalty.ts'
 import { refusals, type RefusalReason } from '../../broker/refusals.ts'
 import { Storm } from '../../broker/storm.ts'
@@ -104,15 +103,19 @@ test('only what a device is to blame for counts against it', (t) => {
   t.equal(at(null, 60_000), 0)
   // a storm of reconnects after an outage: twenty short sessions in a minute, over and over
   const flapping = new Flapping(defaultLimits)
-  for (let i = 0; i < 1_000; i++) if (flapping.ended('a', { reason: null, lastedMs: 100, contested: false }, i * 3_000) > 0) t.fail('banned')
+  for (let i = 0; i < 1_000; i++) if (flapping.ended({ id: 'a', serial: '01' }, { reason: null, lastedMs: 100, contested: false }, i * 3_000) > 0) t.fail('banned')
   t.equal(flapping.count(0), 0)
-  for (let i = 0; i < 11; i++) flapping.ended('b', { reason: 'qos2', lastedMs: 100, contested: false }, i)
-  t.ok(flapping.banned('b', 10))
+  const [old, young] = [{ id: 'b', serial: '01' }, { id: 'b', serial: '02' }]
+  for (let i = 0; i < 11; i++) flapping.ended(old, { reason: 'qos2', lastedMs: 100, contested: false }, i)
+  t.ok(flapping.banned(old, 10))
+  t.notOk(flapping.banned(young, 10), 'another certificate of the device is not to blame')
   t.equal(flapping.count(10), 1)
   t.ok(flapping.pardon('b', 10))
-  t.notOk(flapping.banned('b', 10))
+  t.notOk(flapping.banned(old, 10))
   t.notOk(flapping.pardon('b', 10))
   t.equal(flapping.count(10), 0)
+  for (let c = 0; c < 100; c++) for (let i = 0; i < 11; i++) flapping.ended({ id: 'b', serial: `${c}` }, { reason: 'qos2', lastedMs: 100, contested: false }, i)
+  t.strictSame([0, 83, 84, 99].map((c) => flapping.banned({ id: 'b', serial: `${c}` }, 10)), [false, false, true, true], 'bounded')
   t.end()
 })
 
@@ -130,7 +133,15 @@ test('failures are forgiven to an address by the devices that are in, and its ha
   t.equal(taken(500, 1_000), 2_000, 'four seconds\' worth at once')
   t.equal(taken(500, 2_000), 500)
   while (addresses.failed('10.0.0.2', 2_000) === 0);
-  t.equal(taken(500, 3_000), 5, 'banned, but in use')
+  t.equal(taken(500, 3_000), 50, 'banned, but in use: a tenth')
+  for (let i = 0; i < 20; i++) ward.began(3_000)
+  t.equal(taken(500, 3_000), 20, 'what came in costs nothing, only what fails')
+  for (let i = 0; i < 120; i++) ward.ended(4_000)
+  t.equal(ward.sessions, 0)
+  t.notOk(ward.shut(5_000), 'the line of the ward is cut: slowed still, not shut')
+  t.ok(lone.shut(5_000))
+  while (addresses.failed('10.0.0.2', 7_200_000) === 0);
+  t.ok(ward.shut(7_200_000), 'after an hour without a device it is as any other')
   addresses.leave(lone)
   t.ok(addresses.get('::ffff:10.0.0.1')?.penalty.banned(20), 'remembered after its last connection')
   t.equal(addresses.failed('10.9.9.9', 0), 0, 'never seen')
@@ -152,7 +163,9 @@ test('a renewal is no clone, and neither is a device that moves; a copy is [C22]
   t.match(renewed.accepted(old, '10.0.0.9', 3_000), { sign: 'older-certificate', otherSerial: '02', otherAddress: '10.0.0.2' })
   t.equal(renewed.accepted(young, '10.0.0.2', 4_000), null, 'the newer is the good one')
   t.equal(renewed.accepted(old, '10.0.0.9', 5_000), null, 'told once in ten minutes')
-  t.ok(renewed.contested('a', 5_000))
+  t.ok(renewed.contested(old, 5_000))
+  t.notOk(renewed.contested(young, 5_000), 'the older one is to blame')
+  t.ok(renewed.contested(certificate('03', dayMs), 5_000), 'or one as old')
   t.match(renewed.accepted(old, '10.0.0.9', 700_000), { sign: 'older-certificate' })
   t.ok(renewed.superseded(old, 800_000))
   t.notOk(renewed.superseded(young, 800_000))
@@ -177,54 +190,5 @@ test('a renewal is no clone, and neither is a device that moves; a copy is [C22]
     return contested.accepted(old, '10.0.0.1', i * 1_000)?.sign
   })
   t.strictSame(fights.filter((sign) => sign !== undefined), ['contested'], 'both behind one address')
-  t.end()
-})
-
-test('a pace lets a burst through, then the rate, exactly, in messages and in bytes', (t) => {
-  const setter = new PaceSetter({ ...defaultLimits, deviceMessagesPerSecond: 100, deviceBytesPerSecond: 10_000 })
-  const start = performance.now()
-  setter.look(start)
-  const pace = new Pace(setter.rates)
-  const takes = (bytes: number): number => {
-    let count = 0
-    while (pace.room) {
-      pace.take(bytes)
-      count++
-    }
-    return count
-  }
-  t.equal(takes(10), 1_000, 'ten seconds\' worth')
-  let taken = 0
-  for (let i = 1; i <= 400; i++) {
-    setter.look(start + i * 33)
-    pace.look()
-    taken += takes(10)
-  }
-  t.ok(Math.abs(taken - 100 * 400 * 0.033) <= 1, `${taken}`)
-  setter.look(start + 400 * 33 + 1_000_000)
-  pace.look()
-  t.equal(takes(1_000), 100, 'bytes bind')
-  const free = new Pace(new PaceSetter({ ...defaultLimits, deviceMessagesPerSecond: 0, deviceBytesPerSecond: 0 }).rates)
-  for (let i = 0; i < 1_000; i++) free.take(1e9)
-  t.ok(free.room)
-  t.end()
-})
-
-test('the pace of all is shared first come, first served', (t) => {
-  const setter = new PaceSetter({ ...defaultLimits, totalMessagesPerSecond: 4 })
-  const order: string[] = []
-  const waiter = (name: string) => ({ paceFree: () => { order.push(name) } })
-  const start = performance.now()
-  setter.look(start)
-  while (setter.takeTotal(1));
-  for (const name of ['a', 'b', 'c', 'd']) setter.wait(waiter(name))
-  setter.look(start + 100)
-  t.strictSame(order, [], 'not one message yet')
-  setter.look(start + 600)
-  t.strictSame(order, ['a', 'b'], 'two messages, two of them')
-  setter.takeTotal(1)
-  setter.takeTotal(1)
-  setter.look(start + 1_200)
-  t.strictSame(order, ['a', 'b', 'c', 'd'])
   t.end()
 })

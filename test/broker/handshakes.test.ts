@@ -7,8 +7,8 @@ import { test } from 'tap'
 import { eventually, startTestBroker, type RawClient } from '../fixtures/broker.ts'
 
 /** A connection that says nothing. */
-async function silent (port: number): Promise<Socket> {
-  const socket = tcpConnect(port, '127.0.0.1')
+async function silent (port: number, localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = tcpConnect({ port, host: '127.0.0.1', localAddress })
   socket.on('error', () => {})
   await once(socket, 'connect')
   return socket
@@ -46,6 +46,32 @@ test('connections of one address are bounded [C7]', async (t) => {
   first.socket.destroy()
   await eventually(() => broker.stats().connections === 1)
   await client(await pki.device())
+})
+
+test('two addresses that hold all they may leave room for a third [C7]', { skip: process.platform !== 'linux' && 'only Linux has 127.0.0.2 by itself' }, async (t) => {
+  const { broker, pki, client } = await startTestBroker(t, { limits: { maxConnections: 16, maxConnectionsPerAddress: 8 } })
+  for (const greedy of ['127.0.0.2', '127.0.0.3']) {
+    for (let i = 0; i < 8; i++) {
+      const socket = await silent(broker.address.port, greedy)
+      t.teardown(() => { socket.destroy() })
+    }
+  }
+  await eventually(() => broker.stats().refused['too-many-from-address'] === 4, 'the second to be kept to its share')
+  for (const device of await pki.devices(Array.from({ length: 4 }, (_, i) => `00000000-0000-8000-8000-${String(i).padStart(12, '0')}`))) await client(device)
+  await eventually(() => broker.stats().sessions === 4, 'all of them, a session each')
+  t.strictSame(broker.stats().refused, { 'too-many-from-address': 4 })
+})
+
+test('where devices come from, a ban slows down also while none of them is in: a ward whose line was cut gets back [C22]', async (t) => {
+  const { broker, pki, tls, client } = await startTestBroker(t, { limits: { authenticationFailures: 5, addressFirstBanMs: 60_000 } })
+  const device = await pki.device()
+  const before = await client(device)
+  for (let i = 0; i < 8; i++) await (await tls(pki.bad.foreignCa)).closed
+  await eventually(() => broker.stats().banned.addresses === 1, 'the ban')
+  before.socket.destroy()
+  await eventually(() => broker.stats().connections === 0)
+  await client(device)
+  t.equal(broker.stats().refused['address-banned'], undefined)
 })
 
 test('a storm of handshakes is worked off in turn: few at once, all of them in time [C7]', async (t) => {

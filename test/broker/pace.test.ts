@@ -71,3 +71,20 @@ test('a device that waits for its pace leaves without a trace', async (t) => {
   await eventually(() => broker.stats().connections === 0)
   t.match(broker.stats(), { paused: 0, inFlight: { messages: 0, bytes: 0 } })
 })
+
+test('a device that connects again and again sends no more than one that stays: its pace is its own, not the connection\'s [C7]', async (t) => {
+  const { client, pki, queue } = await startTestBroker(t, { limits: { deviceMessagesPerSecond: 20 } })
+  const device = await pki.device()
+  const since = performance.now()
+  let sent = 0
+  while (performance.now() - since < 2_500) {
+    const c = await client(device)
+    c.send(publishes(c, 210))
+    sent += 210
+    await Promise.race([c.acked(210), new Promise((resolve) => { setTimeout(resolve, 300) })])
+    c.socket.destroy()
+  }
+  const seconds = (performance.now() - since) / 1_000
+  t.ok(sent > 500, `${sent}`)
+  t.ok(queue.all.length <= 200 + 20 * (seconds + 1), `${queue.all.length} of ${sent} in ${seconds.toFixed(1)} s`)
+})

@@ -1,5 +1,6 @@
 // Several brokers, with a real bus on a real Redis and real mutual TLS: one session of a device, wherever it connects; a double one
 // that arose while Redis was away is resolved; a certificate that one broker knows to be revoked is refused by all.
+import { randomUUID } from 'node:crypto'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -7,6 +8,7 @@ import { Redis } from 'ioredis'
 import { generate } from 'mqtt-packet'
 import { test, type Test } from 'tap'
 import { type TlsFiles } from '../../broker/broker.ts'
+import { type Limits } from '../../broker/limits.ts'
 import { type BusMessage, decodeBusMessage, encodeBusMessage } from '../../queue/redis/bus-messages.ts'
 import { eventually, startTestBroker, type RawClient, type TestBroker } from '../fixtures/broker.ts'
 import { startTestBus, type TestBus } from '../fixtures/bus.ts'
@@ -17,17 +19,17 @@ import { needsServices } from '../services/skip.ts'
 interface Where { readonly url: string, readonly namespace: string, readonly timeoutMs?: number }
 interface Member extends TestBroker, TestBus {}
 
-async function member (t: Test, where: Where, pki: Pki, tls: TlsFiles = pki.files): Promise<Member> {
+async function member (t: Test, where: Where, pki: Pki, tls: TlsFiles = pki.files, limits: Partial<Limits> = {}): Promise<Member> {
   const bus = await startTestBus(t, where) // before the broker: it goes after it
-  const broker = await startTestBroker(t, { pki, tls, peers: bus.bus })
+  const broker = await startTestBroker(t, { pki, tls, limits, peers: bus.bus })
   await eventually(() => bus.bus.fault === null, 'the bus to be open')
   return { ...bus, ...broker }
 }
 
-async function twoBrokers (t: Test, where: Where): Promise<{ a: Member, b: Member, pki: Pki }> {
+async function twoBrokers (t: Test, where: Where, limits: Partial<Limits> = {}): Promise<{ a: Member, b: Member, pki: Pki }> {
   const pki = await createPki(t)
-  const a = await member(t, where, pki)
-  const b = await member(t, where, pki)
+  const a = await member(t, where, pki, pki.files, limits)
+  const b = await member(t, where, pki, pki.files, limits)
   return { a, b, pki }
 }
 
@@ -198,4 +200,20 @@ test('a certificate revoked while Redis is away is known to the others when it i
   await redis.start()
   await live.closed
   t.equal(b.broker.stats().refused['certificate-revoked'], 1)
+})
+
+test('a copy that goes to another broker than the device is found there, and refused where that is the policy [C22]', needsServices, async (t) => {
+  const { a, b, pki } = await twoBrokers(t, await temporaryRedis(t), { clonePolicy: 'refuse' })
+  const id = randomUUID()
+  const [older, newer, sentinel] = [pki.aged(id, 10), pki.aged(id, 1), await pki.device()]
+  await eventually(() => b.bus.fault === null)
+  const device = await a.client(newer)
+  const before = await b.client(sentinel)
+  await a.client(sentinel) // told after the certificate of the device, and heard after it
+  await before.closed
+  const copy = await b.tls(older)
+  if (!copy.isClosed) copy.send(copy.connect())
+  await copy.closed
+  t.equal(b.broker.stats().refused['certificate-superseded'], 1)
+  await publishes(t, device, 1)
 })

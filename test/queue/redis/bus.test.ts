@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { test } from 'tap'
-import { maxSharedRevocations, type Peers, type SessionMark } from '../../../queue/peers.ts'
+import { maxSharedRevocations, type CertificateUse, type Peers, type SessionMark } from '../../../queue/peers.ts'
 import { eventually } from '../../fixtures/broker.ts'
 import { startTestBus } from '../../fixtures/bus.ts'
 import { ownRedis, temporaryRedis } from '../../services/redis.ts'
@@ -11,13 +11,14 @@ import { needsServices } from '../../services/skip.ts'
 
 /** Listens on a bus and keeps what it hears; `sessions` and `revocations` are what it tells when asked for everything. */
 function listenTo (peers: Peers) {
-  const heard = { sessions: new Map<string, number>(), revoked: new Set<string>(), messages: 0 }
+  const heard = { sessions: new Map<string, number>(), revoked: new Set<string>(), used: [] as CertificateUse[], messages: 0 }
   const own = { sessions: [] as SessionMark[], revocations: [] as string[] }
   peers.listen({
     begun (sessions) {
       heard.messages++
       for (const { id, sinceMs } of sessions) heard.sessions.set(id, sinceMs)
     },
+    used (uses) { heard.used.push(...uses) },
     revoked (serials) { for (const serial of serials) heard.revoked.add(serial) },
     sessions: () => own.sessions,
     revocations: () => own.revocations
