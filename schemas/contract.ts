@@ -15,6 +15,12 @@ const maxTextLength = 128
 /** Metrics a device may announce: far above the registry's size. */
 const maxAnnouncedMetrics = 1024
 
+/**
+ * Half an hour: how long a wave may last from its first value to the end of its last. Longer series are samples. Views and erasure look for
+ * a wave that reaches into a time only so far back, and count its microseconds in int4.
+ */
+export const longestWaveUs = 1_800_000_000
+
 const headerKeys = { schema: 0, source: 1, boot: 2, seq: 3, wall: 4, tick: 5, clock: 6 } as const
 const telemetryKeys = { ...headerKeys, samples: 7, waves: 8, flags: 9, rssi: 10 } as const
 const birthKeys =
@@ -78,7 +84,7 @@ const schemas = {
     properties: {
       ...header,
       samples: listOf(tuple(3, metricId, dt, { type: ['number', 'null'] }, upTo(int2Max))),
-      waves: listOf(tuple(6, metricId, dt, upTo(int4Max, 1), { type: 'integer', minimum: 1 }, upTo(int4Max, -int4Max), { waveData: true })),
+      waves: listOf(tuple(6, metricId, dt, upTo(longestWaveUs, 1), { type: 'integer', minimum: 1 }, upTo(int4Max, -int4Max), { waveData: true })),
       flags: upTo(int4Max),
       rssi: upTo(int2Max, -int2Max)
     }

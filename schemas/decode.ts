@@ -3,7 +3,7 @@
 // reference to `payload`, and no detail carries a value of the payload (it is logged and stored).
 import { Decoder, type Options } from 'cbor-x'
 import {
-  keys, shapeFault, validators, type BirthShape, type HeaderShape, type SampleShape, type WaveData, type WaveShape
+  keys, longestWaveUs, shapeFault, validators, type BirthShape, type HeaderShape, type SampleShape, type WaveData, type WaveShape
 } from './contract.ts'
 import { decodeDelta } from './delta.ts'
 import { Guard } from './guard.ts'
@@ -102,6 +102,7 @@ function wavesFrom (shapes: readonly WaveShape[]): Wave[] | Rejected {
   for (const shape of shapes) {
     const values = waveValues(shape[5])
     if (typeof values === 'string') return reject(values, `waves.${waves.length}.5`)
+    if (values.length * shape[2] > longestWaveUs) return reject('out-of-range', `waves.${waves.length} lasts longer than half an hour`)
     waves.push({ metric: shape[0], dtMs: shape[1], periodUs: shape[2], scaleNano: shape[3], offset: shape[4], values })
   }
   return waves
