@@ -11,6 +11,8 @@ export interface Result {
   /** Receipts beyond one a message, and rows beyond what the receipts say. */
   readonly duplicates: number
   readonly quarantined: number
+  /** Rows that an erasure took away. */
+  readonly erased: number
   /** Rows of the compared messages. */
   readonly samples: number
   readonly waves: number
@@ -32,6 +34,7 @@ export function resultOf ({ comparison, balance, latency, database }: VerdictInp
     missing: missing + balance.rowsMissing,
     duplicates: duplicates + balance.rowsBeyond,
     quarantined,
+    erased: balance.rowsErased,
     samples,
     waves,
     p50Ms: latency.p50Ms,
@@ -55,6 +58,7 @@ export function verdictLines (input: VerdictInput): string[] {
   if (comparison.unexpected > 0) lines.push(`  stored, but never sent: ${comparison.unexpected}`)
   if (comparison.different > 0) lines.push(`  stored with another number of rows: ${comparison.different}`)
   if (balance.rowsMissing > 0) lines.push(`  rows that receipts claim and the tables lack: ${balance.rowsMissing}`)
+  if (balance.rowsErased > 0) lines.push(`  rows that were stored and erased since: ${count(balance.rowsErased)}`)
   if (balance.rowsBeyond > 0) lines.push(`  rows in the tables that no receipt claims: ${balance.rowsBeyond}`)
   for (const { wrong, device, boot, seq } of comparison.examples.slice(0, 5)) lines.push(`    ${wrong}: device ${device} boot ${boot} seq ${seq}`)
   return lines

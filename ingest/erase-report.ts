@@ -26,6 +26,7 @@ const reasons: Readonly<Record<string, string>> = {
   export: 'that an export was made, by whom, of which devices; its key is destroyed',
   erasure: 'this erasure',
   erasure_part: 'this erasure: the times that are kept free of values',
+  erased_rows: 'how many rows erasures took away',
   rollup_mark: 'minutes whose rollups are about to be made again; gone in a moment',
   audit: 'who did what, and when; never a value. The trail cannot be changed',
   audit_trail: 'the same, as auditors see it'

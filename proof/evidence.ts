@@ -53,7 +53,7 @@ export function joinEvidence (all: readonly Evidence[]): Evidence {
       waves: of('waves'),
       examples: all.flatMap(({ comparison }) => comparison.examples)
     },
-    balance: { rowsMissing: sum(({ balance }) => balance.rowsMissing), rowsBeyond: sum(({ balance }) => balance.rowsBeyond) },
+    balance: { rowsMissing: sum(({ balance }) => balance.rowsMissing), rowsBeyond: sum(({ balance }) => balance.rowsBeyond), rowsErased: sum(({ balance }) => balance.rowsErased) },
     receipts: sum(({ receipts }) => receipts)
   }
 }

@@ -1,6 +1,22 @@
 -- Waves at the edges of an erasure: whoever deletes a block puts back what of it is not meant, in the same statement's wake, so that neither
 -- a block that comes between two steps goes whole nor two that erase at once put it back twice.
 
+-- How many rows of a device erasures have taken away. Receipts stay and claim them: with this, whoever compares the two can tell what was
+-- erased from what was lost.
+CREATE TABLE erased_rows (
+  device int4 PRIMARY KEY REFERENCES device,
+  samples int8 NOT NULL DEFAULT 0,
+  -- less those that a cut put in their place
+  waves int8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE erased_rows IS 'Rows of samples and waves that erasures took away, by device.';
+
+CREATE FUNCTION count_erased(device_key int4, sample_rows int8, wave_rows int8) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  INSERT INTO erased_rows AS e (device, samples, waves) SELECT device_key, sample_rows, wave_rows WHERE sample_rows <> 0 OR wave_rows <> 0
+  ON CONFLICT (device) DO UPDATE SET samples = e.samples + EXCLUDED.samples, waves = e.waves + EXCLUDED.waves
+$$;
+
 -- Takes the values in [from_time, to_time) out of the blocks that begin in [begin_from, begin_to); answers how many blocks lost any.
 CREATE FUNCTION erase_waves(device_key int4, from_time timestamptz, to_time timestamptz, begin_from timestamptz, begin_to timestamptz) RETURNS int8
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
@@ -10,6 +26,7 @@ DECLARE
   first_in int8;
   first_after int8;
   cut int8 := 0;
+  put_back int8 := 0;
 BEGIN
   -- as erase_slice(): who holds rows of a wave holds this, so that two that erase at once do not wait for each other
   PERFORM pg_advisory_xact_lock(7040003);
@@ -29,14 +46,17 @@ BEGIN
     IF first_in > 0 THEN
       INSERT INTO wave (time, scale, device, period_us, "offset", metric, "values")
       VALUES (block.time, block.scale, device_key, block.period_us, block."offset", block.metric, block."values"[1:first_in]);
+      put_back := put_back + 1;
     END IF;
     IF first_after < cardinality(block."values") THEN
       PERFORM ensure_partitions(block.time + first_after * step, block.time + first_after * step);
       INSERT INTO wave (time, scale, device, period_us, "offset", metric, "values")
       VALUES (block.time + first_after * step, block.scale, device_key, block.period_us, block."offset", block.metric, block."values"[first_after + 1:]);
+      put_back := put_back + 1;
     END IF;
     cut := cut + 1;
   END LOOP;
+  PERFORM count_erased(device_key, 0, cut - put_back);
   RETURN cut;
 END
 $$;
@@ -63,6 +83,7 @@ BEGIN
   waves := erase_waves(device_key, from_time, to_time, from_time, to_time);
   DELETE FROM sample WHERE device = device_key AND time >= from_time AND time < to_time;
   GET DIAGNOSTICS samples = ROW_COUNT;
+  PERFORM count_erased(device_key, samples, 0);
   DELETE FROM sample_1m WHERE device = device_key AND time >= date_trunc('minute', from_time) AND time < to_time;
   GET DIAGNOSTICS rollups = ROW_COUNT;
   DELETE FROM sample_1h WHERE device = device_key AND time = this_hour;

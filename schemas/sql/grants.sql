@@ -32,7 +32,7 @@ $$;
 -- a function may be executed by anybody unless that is taken back
 REVOKE ALL ON FUNCTION ensure_partitions, roll_up, retain, use_columnstore, completeness, completeness_between, wave_values,
   quarantine_by_reason, tenants_seen, sees_all, follow_tenancy, refuse_tenant, begin_tenancy,
-  erase_next, erase_slice, erase_edges, erase_waves, erase_quarantine, erase_again, retention_overdue, check_data_key, retain_keys, keys_overdue FROM PUBLIC;
+  erase_next, erase_slice, erase_edges, erase_waves, count_erased, erase_quarantine, erase_again, retention_overdue, check_data_key, retain_keys, keys_overdue FROM PUBLIC;
 
 -- clusters that began before PostgreSQL 15 let everybody create in public: a way to shadow what our functions call
 DO $$

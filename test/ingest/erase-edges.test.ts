@@ -47,6 +47,8 @@ for (const edition of ['plain', 'timescaledb-apache'] as const) {
     await late()
     await Promise.all([database.query('SELECT erase_again()'), database.query('SELECT erase_again()')])
     t.strictSame(await blocks(owner), outside.flatMap((block) => [block, block]), 'those of the upkeep beside those from before, each once')
+    const { rows } = await owner.query('SELECT samples::int4, waves::int4 FROM erased_rows')
+    t.strictSame(rows, [{ samples: 1, waves: 2 }], 'counted: six waves were planted, four are left')
   })
 }
 

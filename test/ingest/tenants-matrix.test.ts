@@ -41,6 +41,7 @@ const objects: Record<string, Rights> = {
   tenant_login: { owner: all, auditor: look },
   erasure: { owner: all, auditor: look },
   erasure_part: { owner: all, auditor: look },
+  erased_rows: { owner: all },
   seen_period: { owner: look }
 }
 const views = ['device_list', 'metric_list', 'reading', 'latest_reading', 'reading_1m', 'reading_1h', 'wave_block', 'wave_sample', 'subject_reading', 'subject_latest', 'subject_wave_block']
@@ -93,6 +94,7 @@ const calls: Record<string, readonly Who[]> = {
   "retention_overdue(INTERVAL '400 days')": ['owner', 'ingest'],
   'erase_again()': ['owner', 'ingest'],
   "erase_slice(1, date_trunc('hour', now()), now())": ['owner'],
+  'count_erased(1, 0, 0)': ['owner'],
   "erase_waves(1, now() - INTERVAL '1 hour', now(), now() - INTERVAL '1 hour', now())": ['owner'],
   "erase_edges(1, now() - INTERVAL '1 hour', now())": ['owner'],
   "erase_next(1, '-infinity', now())": ['owner'],

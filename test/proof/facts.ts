@@ -7,7 +7,7 @@ export function goodFacts (changes: Partial<Facts> = {}): Facts {
     comparison: {
       agrees: true, acknowledged: 1_000, stored: 1_000, quarantined: 0, missing: 0, duplicates: 0, different: 0, unacknowledged: 0, unexpected: 0, samples: 3_000, waves: 500, examples: []
     },
-    balance: { rowsMissing: 0, rowsBeyond: 0 },
+    balance: { rowsMissing: 0, rowsBeyond: 0, rowsErased: 0 },
     receipts: 1_000,
     quarantined: {},
     unreadable: 0,

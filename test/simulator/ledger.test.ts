@@ -98,6 +98,8 @@ test('the comparison finds every way to disagree', async (t) => {
   t.match(await compareLedger(ledger, ledger.slice(1)), { agrees: false, missing: 1, examples: [{ wrong: 'missing', seq: 0, boot, device }] })
   t.match(await compareLedger(ledger, [...ledger, entry(2)]), { agrees: false, duplicates: 1, stored: 4, samples: 8 })
   t.match(await compareLedger(ledger, [...ledger.slice(1), entry(0, { samples: 1 })]), { agrees: false, different: 1 })
+  t.match(await compareLedger(ledger, [...ledger.slice(1), { ...entry(0, { samples: 1 }), erased: true }]), { agrees: true }, 'fewer rows, of a device of which something was erased')
+  t.match(await compareLedger(ledger, [...ledger.slice(1), { ...entry(0, { samples: 9 }), erased: true }]), { agrees: false, different: 1 }, 'never more')
   t.match(await compareLedger(ledger, [...ledger, entry(9)]), { agrees: false, unexpected: 1 })
   t.match(await compareLedger(ledger, [...ledger, entry(9)], [entry(9)]), { agrees: true, unacknowledged: 1, unexpected: 0 })
   t.match(await compareLedger(ledger, [...ledger, entry(9), entry(9)], [entry(9)]), { agrees: false, duplicates: 1 })
