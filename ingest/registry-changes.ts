@@ -13,9 +13,9 @@ export function changeState (verb: StateVerb, force: boolean): Change {
     async apply (client, id, found, agent) {
       const device = known(id, found)
       const to = stateAfter(verb, id, device.state, force)
-      if (to === device.state) return []
+      if (to === device.state) return { events: [] }
       await client.query('UPDATE device SET state = $2 WHERE key = $1', [device.key, to])
-      return [stateChanged(agent, device, { from: device.state, to, forced: device.state === 'retired' })]
+      return { events: [stateChanged(agent, device, { from: device.state, to, forced: device.state === 'retired' })] }
     }
   }
 }

@@ -1,36 +1,18 @@
 // Changes by a person: what is possible, what is refused, and that none goes unrecorded.
-import { test, type Test } from 'tap'
-import { type Database, openDatabase } from '../../ingest/database.ts'
+import { test } from 'tap'
+import { openDatabase } from '../../ingest/database.ts'
 import { type Change, changeDevices, type ChangeResult } from '../../ingest/registry-change.ts'
 import { assignTo, changeState, pairWith, unassignAt, unpairAt } from '../../ingest/registry-changes.ts'
 import { stateAfter, type StateVerb } from '../../ingest/registry-states.ts'
-import { type AuditAgent } from '../../runtime/audit.ts'
 import { deviceStates } from '../../schemas/device.ts'
-import { count, ingestBench } from '../fixtures/ingest.ts'
+import { agent, changesBench as bench, outcomes } from '../fixtures/changes.ts'
+import { count } from '../fixtures/ingest.ts'
 import { deviceId } from '../fixtures/deliveries.ts'
-import { named, refuseToRecord, type ToldLog, toldLog } from '../fixtures/told.ts'
+import { named, refuseToRecord, toldLog } from '../fixtures/told.ts'
 import { needsServices } from '../services/skip.ts'
 
-const agent: AuditAgent = { id: 'nurse@ward7', role: 'operator' }
 const [one, two, three, four] = [deviceId(1), deviceId(2), deviceId(3), deviceId(4)] as const
 const t0 = Date.parse('2026-03-01T08:00:00Z')
-
-async function bench (t: Test, devices = 4): Promise<{ owner: Database, url: string, audit: ToldLog, apply: (change: Change, ...ids: string[]) => Promise<ChangeResult[]> }> {
-  const { owner, url } = await ingestBench(t, { devices })
-  const audit = toldLog()
-  return {
-    owner,
-    url,
-    audit,
-    async apply (change, ...ids) {
-      const results: ChangeResult[] = []
-      for await (const page of changeDevices(ids, change, { database: owner, audit, agent, purpose: 'test' })) results.push(...page)
-      return results
-    }
-  }
-}
-
-const outcomes = (results: readonly ChangeResult[]): string[] => results.map((result) => result.outcome === 'refused' ? result.code : result.outcome)
 
 test('the ways between states: retired is final unless by force', (t) => {
   for (const verb of ['approve', 'suspend', 'retire'] satisfies StateVerb[]) {
@@ -182,7 +164,7 @@ test('a page is retried when it was chosen as the victim of a deadlock', needsSe
     subtype: 'state-changed',
     async apply (client) {
       if (++attempts === 1) await client.query("DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$")
-      return []
+      return { events: [] }
     }
   }
   for await (const page of changeDevices([one], change, { database: owner, audit, agent })) t.strictSame(outcomes(page), ['unchanged'])
