@@ -21,7 +21,7 @@ interface Flags {
 }
 
 type Write = (text: string) => void
-type Run = (command: Command, words: readonly string[], flags: Flags, what: Pick<Job, 'change' | 'done'>) => Promise<void>
+type Run = (command: Command, words: readonly string[], flags: Flags, what: Omit<Job, 'write' | 'hooks'>) => Promise<void>
 
 export function changeCommands (write: Write, hooks: DevicesHooks): Command[] {
   const run: Run = (command, words, flags, what) => changeAll(command, words, flags, { ...what, write, hooks })
@@ -43,7 +43,10 @@ function pair (run: Run): Command {
   return subcommand('pair', 'Let a gateway publish for sensors; ends their open pairing with another gateway, registers sensors that are new.')
     .argument('<gateway>', 'device id of the gateway', oneDevice).addArgument(devices('sensor'))
     .option('--from <time>', 'from then on (default: now): a time, or how long ago such as 24h', parseTime)
-    .action((gateway: string, sensors: string[], flags: Flags, self: Command) => run(self, sensors, flags, { change: pairWith(gateway, flags.from ?? Date.now()) }))
+    .action((gateway: string, sensors: string[], flags: Flags, self: Command) => run(self, sensors, flags, {
+      change: pairWith(gateway, flags.from ?? Date.now()),
+      faultIn: (ids) => ids.includes(gateway) ? `a gateway is not paired with itself: ${gateway} is among the sensors. Nothing was changed.` : null
+    }))
 }
 
 function unpair (run: Run): Command {
@@ -59,6 +62,10 @@ function assign (run: Run): Command {
     .option('--until <time>', 'until then (default: until it is ended)', parseTime)
     .action((subject: string, ids: string[], flags: Flags, self: Command) => {
       const { from: fromMs = Date.now(), until: untilMs = null } = flags
+      if (untilMs !== null && untilMs <= fromMs) {
+        const begin = flags.from === undefined ? 'the beginning, which is now because --from is not given' : `--from ${isoOf(fromMs)}`
+        usageError(self, `--until ${isoOf(untilMs)} must be later than ${begin}`)
+      }
       return run(self, ids, flags, { change: assignTo({ subject, fromMs, untilMs }) })
     })
 }
@@ -75,10 +82,24 @@ function subcommand (name: string, description: string): Command {
 
 function devices (name = 'id'): Argument { return createArgument(`<${name}...>`, 'device ids; - reads them from standard input') }
 
-interface Job { readonly change: Change, readonly done?: string, readonly write: Write, readonly hooks: DevicesHooks }
+function isoOf (ms: number): string { return new Date(ms).toISOString() }
 
-async function changeAll (command: Command, words: readonly string[], flags: Flags, { change, done = '', write, hooks }: Job): Promise<void> {
+function usageError (command: Command, fault: string): never { command.error(`error: ${fault}`, { exitCode: 2, code: 'pulsegate.usage' }) }
+
+interface Job {
+  readonly change: Change
+  /** What a change of state came to. */
+  readonly done?: string
+  /** What cannot be meant of all these ids together. */
+  readonly faultIn?: (ids: readonly string[]) => string | null
+  readonly write: Write
+  readonly hooks: DevicesHooks
+}
+
+async function changeAll (command: Command, words: readonly string[], flags: Flags, { change, done = '', faultIn, write, hooks }: Job): Promise<void> {
   const ids = await idsOf(command, words, hooks)
+  const fault = faultIn?.(ids) ?? null
+  if (fault !== null) usageError(command, fault)
   const agent = operatorAgent()
   const results: ChangeResult[] = []
   await withAudited(command, async (database, audit) => {

@@ -90,6 +90,15 @@ test('what a change of periods says: what holds now, and what had to end for it'
   t.strictSame(await json('unpair', two, '--at', from), { id: two, outcome: 'changed', takenBack: { gateway: one, from, until: null } })
 })
 
+test('what cannot be meant is a usage error, before anything is asked of a database', async (t) => {
+  const run = (...words: string[]): Promise<CommandResult> => runCommand(devicesCommand, ...words, '--database-url', 'postgres://nobody@127.0.0.1:1/nothing')
+  const [one, two] = [deviceId(1), deviceId(2)] as const
+  t.match(await run('assign', 'subject-17', one, '--from', '2026-03-01T08:00:00Z', '--until', '2026-03-01T07:00:00Z'), { code: 2, err: /error: --until .*07:00:00.* must be later than --from .*08:00:00/ })
+  t.match(await run('assign', 'subject-17', one, '--from', '2026-03-01T08:00:00Z', '--until', '2026-03-01T08:00:00Z'), { code: 2 })
+  t.match(await run('assign', 'subject-17', one, '--until', '1h'), { code: 2, err: /must be later than the beginning, which is now because --from is not given/ })
+  t.match(await run('pair', one, two, one), { code: 2, err: /error: a gateway is not paired with itself.*Nothing was changed/ })
+})
+
 test('many devices: in pages, told on the way, all of them recorded', needsServices, async (t) => {
   const { url, owner, registry } = await ingestBench(t)
   const ids = Array.from({ length: 600 }, () => randomUUID())

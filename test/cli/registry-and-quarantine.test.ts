@@ -28,7 +28,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.equal(relay?.boot, '9')
   t.match(await run(quarantineCommand, 'show', String(relay?.id)), /CBOR +\{0: 1, 1: h'0{8}/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(2)} +active`))
-  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /speaks for it/)
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /paired with/)
   t.match(await run(quarantineCommand, 'replay', String(relay?.id)), /stored/)
   t.match(await run(quarantineCommand, 'list', '--publisher', deviceId(1)), /not-cbor/)
   for (const words of [['replay'], ['replay', '1', '--all'], ['replay', '--all', '--reason', 'not-cbor'], ['replay', 'x'], ['list', '--limit', '0']]) {
