@@ -4,15 +4,16 @@
 import { type ClientBase } from 'pg'
 import { type AuditAgent, type AuditLog } from '../runtime/audit.ts'
 import { type ErrorCode, PulsegateError } from '../runtime/errors.ts'
+import { type DeviceState } from '../schemas/device.ts'
 import { type Database } from './database.ts'
-import { type DeviceEvent } from './registry-events.ts'
+import { type DeviceEvent, type NamedDevice, refusedChange } from './registry-events.ts'
 import { type LockedDevice, lockDevices } from './registry-lock.ts'
 import { type Effect } from './registry-periods.ts'
 import { sqlStateOf } from './sqlstate.ts'
 
 export interface Change {
-  /** What a refusal is called in the audit trail. */
-  readonly subtype: DeviceEvent['subtype']
+  /** What the audit trail is told of when it is refused; of a device that is not registered only the id is known. */
+  asked (agent: AuditAgent, device: NamedDevice & { readonly state?: DeviceState }): DeviceEvent
   /** Inside the transaction, the device's row locked; undefined: not registered. No events: it was so already. */
   apply (client: ClientBase, id: string, device: LockedDevice | undefined, agent: AuditAgent): Promise<Effect>
 }
@@ -61,7 +62,7 @@ async function changePage (ids: readonly string[], change: Change, { database, a
       for (const id of ids) {
         const done = await attemptOne(client, () => change.apply(client, id, devices.get(id), agent))
         if (done instanceof PulsegateError) {
-          refused.push({ type: 'device', subtype: change.subtype, action: 'U', outcome: 'minor-failure', reason: done.code, agent, entity: { type: 'device', id } })
+          refused.push(refusedChange(change.asked(agent, devices.get(id) ?? { id }), done.code))
           all.push({ id, outcome: 'refused', code: done.code, message: done.message })
         } else {
           const { events: itsEvents, ...periods } = done

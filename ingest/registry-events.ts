@@ -31,7 +31,7 @@ export function registrationsRefused (count: number): DeviceEvent {
   return { type: 'device', subtype: 'registered', action: 'C', outcome: 'minor-failure', reason: 'registration-limited', agent: registryAgent, count }
 }
 
-export function stateChanged (agent: AuditAgent, device: NamedDevice, { from, to, forced }: { from: DeviceState, to: DeviceState, forced: boolean }): DeviceEvent {
+export function stateChanged (agent: AuditAgent, device: NamedDevice, { from, to, forced }: { from: DeviceState | null, to: DeviceState, forced: boolean }): DeviceEvent {
   return event({ subtype: 'state-changed', action: 'U', agent, entity: deviceEntity(device), detail: { from, to, ...(forced && { forced }) } })
 }
 
@@ -51,6 +51,16 @@ export function assigned (agent: AuditAgent, device: NamedDevice, { subject, fro
 /** `held`: as it was before. */
 export function unassigned (agent: AuditAgent, device: NamedDevice, held: EndedPeriod, atMs: number): DeviceEvent {
   return event({ subtype: 'unassigned', action: held.begins ? 'D' : 'U', agent, entity: subjectEntity(held.holder, device), detail: { device: device.id, ...endDetail(held, atMs) } })
+}
+
+/** What was asked for and not done: the event that it would have been, as far as it is known. */
+export function refusedChange (asked: DeviceEvent, reason: string): DeviceEvent {
+  return { ...asked, outcome: 'minor-failure', reason }
+}
+
+/** An end was asked for where nothing is that could end: neither gateway nor subject is known. */
+export function nothingToEnd (agent: AuditAgent, device: NamedDevice, subtype: 'unpaired' | 'unassigned', atMs: number): DeviceEvent {
+  return event({ subtype, action: 'U', agent, entity: deviceEntity(device), detail: { at: timeOf(atMs) } })
 }
 
 /** The end that is now and the end that was; null: none was given. */

@@ -50,6 +50,33 @@ test('a change of many devices: each for itself, each recorded, and a history of
   t.strictSame(gaps, { n: 0 }, 'a state begins when the one before ends')
 })
 
+test('what was refused is recorded with what was asked for', needsServices, async (t) => {
+  const { owner, audit, apply } = await bench(t)
+  const unknown = deviceId(99)
+  const [from, until] = [new Date(t0).toISOString(), new Date(t0 + 60_000).toISOString()] as const
+  await owner.query("INSERT INTO tenancy (device, tenant, period) SELECT key, 'ward7', tstzrange(NULL, NULL) FROM device WHERE id = $1", [one])
+  await apply(changeState('retire', false), one)
+  audit.events.length = 0
+  await apply(changeState('approve', false), one, unknown)
+  await apply(pairWith(one, t0), two)
+  await apply(pairWith(unknown, t0), two)
+  await apply(unpairAt(t0), three)
+  await apply(assignTo({ subject: 'subject-1', fromMs: t0, untilMs: t0 + 60_000 }), one, unknown)
+  await apply(unassignAt(t0), three)
+  const device = (id: string): object => ({ type: 'device', id })
+  const subject = { type: 'subject', id: 'subject-1' }
+  t.strictSame(audit.events.map(({ subtype, action, outcome, reason, agent: by, purpose, entity, detail }) => ({ subtype, action, outcome, reason, by, purpose, entity, detail })), [
+    { subtype: 'state-changed', action: 'U', reason: 'DEVICE_STATE_REFUSED', entity: { ...device(one), tenant: 'ward7' }, detail: { from: 'retired', to: 'active' } },
+    { subtype: 'state-changed', action: 'U', reason: 'DEVICE_UNKNOWN', entity: device(unknown), detail: { from: null, to: 'active' } },
+    { subtype: 'paired', action: 'C', reason: 'PAIRING_REFUSED', entity: device(two), detail: { gateway: one, from } },
+    { subtype: 'paired', action: 'C', reason: 'DEVICE_UNKNOWN', entity: device(two), detail: { gateway: unknown, from } },
+    { subtype: 'unpaired', action: 'U', reason: 'PAIRING_REFUSED', entity: device(three), detail: { at: from } },
+    { subtype: 'assigned', action: 'C', reason: 'ASSIGNMENT_REFUSED', entity: { ...subject, tenant: 'ward7' }, detail: { device: one, from, until } },
+    { subtype: 'assigned', action: 'C', reason: 'DEVICE_UNKNOWN', entity: subject, detail: { device: unknown, from, until } },
+    { subtype: 'unassigned', action: 'U', reason: 'ASSIGNMENT_REFUSED', entity: device(three), detail: { at: from } }
+  ].map((event) => ({ ...event, outcome: 'minor-failure', by: agent, purpose: 'test' })))
+})
+
 test('a history has no overlap when sessions change one device at once, nor within one transaction', needsServices, async (t) => {
   const { owner, url } = await bench(t)
   const many = openDatabase(url, { poolSize: 8 })
@@ -161,7 +188,7 @@ test('a page is retried when it was chosen as the victim of a deadlock', needsSe
   const { owner, audit } = await bench(t)
   let attempts = 0
   const change: Change = {
-    subtype: 'state-changed',
+    asked: () => { throw new Error('nothing is refused here') },
     async apply (client) {
       if (++attempts === 1) await client.query("DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$")
       return { events: [] }
