@@ -41,7 +41,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.match(JSON.parse(dry.out), { event: 'done', dryRun: true, total: 1, quarantined: 1, reasons: { 'not-cbor': 1 } })
   t.match(JSON.parse(await run(quarantineCommand, 'show', String(broken[0]?.id), '--json')), { payload: 'ff', diagnostic: /a break where none belongs/, meaning: /well-formed/ })
   await t.rejects(run(devicesCommand, 'pair', deviceId(77), deviceId(1)), { code: 'DEVICE_UNKNOWN' }, 'a gateway must have been seen')
-  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(78)), /speaks for/)
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(78)), /paired with/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(78)} +active`), 'a relayed sensor never connects: pairing registers it')
 
   t.match(await run(completenessCommand, deviceId(1)), /0\.\.4 +2 +3 +0 +1\.\.3/)
