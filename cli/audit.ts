@@ -18,6 +18,7 @@ interface ListFlags {
   readonly type?: string
   readonly agent?: string
   readonly entity?: string
+  readonly about?: string
   readonly since?: number
   readonly until?: number
   readonly before?: number
@@ -40,6 +41,7 @@ function list (print: Print): Command {
     .addOption(new Option('--type <type>', 'only of this type').choices(Object.keys(auditTypes)))
     .option('--agent <id>', 'only by this device, person or process')
     .option('--entity <id>', 'only to this device, message, certificate, …')
+    .option('--about <id>', 'only what concerns this device, subject or person in any way: by it, to it, or named in the particulars')
     .option('--since <time>', 'only since then: a time, or how long ago such as 24h', parseTime)
     .option('--until <time>', 'only before then', parseTime)
     .option('--limit <count>', 'at most so many', wholeNumber(1, maxListed), 50)
@@ -48,10 +50,11 @@ function list (print: Print): Command {
     .addHelpText('after', `
 Examples:
   pulsegate audit list --type quarantine --since 7d
+  pulsegate audit list --about 6f2c1c1e-8b1f-4b52-9d0a-3f1c5e7a9b10
   pulsegate audit list --agent anna@ward7 --json`)
     .action(async (options: ListFlags, command: Command) => {
-      const { type, agent, entity, since, until, before, limit } = options
-      const asked = { ...(type !== undefined && { type }), ...(agent !== undefined && { agent }), ...(entity !== undefined && { entity }), ...(since !== undefined && { sinceMs: since }), ...(until !== undefined && { untilMs: until }), ...(before !== undefined && { before }), limit }
+      const { type, agent, entity, about, since, until, before, limit } = options
+      const asked = { ...(type !== undefined && { type }), ...(agent !== undefined && { agent }), ...(entity !== undefined && { entity }), ...(about !== undefined && { about }), ...(since !== undefined && { sinceMs: since }), ...(until !== undefined && { untilMs: until }), ...(before !== undefined && { before }), limit }
       const rows = await withAudited(command, (database, audit) => audited(audit, auditEvent(command, 'listed', asked), () => listTrail(database, asked)))
       print(options, rows, rows.length === 0 ? 'nothing was recorded that fits\n' : listText(rows, rows.length === limit))
     })

@@ -4,12 +4,13 @@ import { type Argument, Command, createArgument } from 'commander'
 import { type Change, changeDevices, type ChangeResult } from '../ingest/registry-change.ts'
 import { assignTo, changeState, pairWith, unassignAt, unpairAt } from '../ingest/registry-changes.ts'
 import { stateOf, type StateVerb } from '../ingest/registry-states.ts'
-import { errorRegistry, PulsegateError } from '../runtime/errors.ts'
+import { PulsegateError } from '../runtime/errors.ts'
 import { operatorAgent, purposeOf } from './actor.ts'
 import { oneDevice, oneSubject } from './devices-argument.ts'
 import { type DevicesHooks, idsOf } from './devices-ids.ts'
+import { resultText, sumsOf } from './devices-text.ts'
 import { addAuditedOptions, withAudited } from './open-audit.ts'
-import { parseTime, printer, timeText } from './text.ts'
+import { parseTime, printer } from './text.ts'
 
 interface Flags {
   readonly json?: true
@@ -20,10 +21,10 @@ interface Flags {
 }
 
 type Write = (text: string) => void
-type Run = (command: Command, words: readonly string[], flags: Flags, what: { readonly change: Change, readonly done: string }) => Promise<void>
+type Run = (command: Command, words: readonly string[], flags: Flags, what: Omit<Job, 'write' | 'hooks'>) => Promise<void>
 
 export function changeCommands (write: Write, hooks: DevicesHooks): Command[] {
-  const run: Run = (command, words, flags, { change, done }) => changeAll(command, words, flags, { change, done, write, hooks })
+  const run: Run = (command, words, flags, what) => changeAll(command, words, flags, { ...what, write, hooks })
   return [
     stateCommand(run, 'approve', 'Let devices publish: pending or suspended ones become active.'),
     stateCommand(run, 'suspend', 'Keep devices out until they are approved again; their sessions end within a second.'),
@@ -39,42 +40,40 @@ function stateCommand (run: Run, verb: StateVerb, description: string): Command 
 }
 
 function pair (run: Run): Command {
-  return subcommand('pair', 'Let a gateway publish for sensors; ends their pairing with another gateway, registers sensors that are new.')
+  return subcommand('pair', 'Let a gateway publish for sensors; ends their open pairing with another gateway, registers sensors that are new.')
     .argument('<gateway>', 'device id of the gateway', oneDevice).addArgument(devices('sensor'))
     .option('--from <time>', 'from then on (default: now): a time, or how long ago such as 24h', parseTime)
-    .action((gateway: string, sensors: string[], flags: Flags, self: Command) => {
-      const fromMs = flags.from ?? Date.now()
-      return run(self, sensors, flags, { change: pairWith(gateway, fromMs), done: `paired: ${gateway} speaks for it from ${utc(fromMs)}` })
-    })
+    .action((gateway: string, sensors: string[], flags: Flags, self: Command) => run(self, sensors, flags, {
+      change: pairWith(gateway, flags.from ?? Date.now()),
+      faultIn: (ids) => ids.includes(gateway) ? `a gateway is not paired with itself: ${gateway} is among the sensors. Nothing was changed.` : null
+    }))
 }
 
 function unpair (run: Run): Command {
-  return subcommand('unpair', 'End the pairing of sensors; one that begins at that very time is taken back.').addArgument(devices('sensor'))
+  return subcommand('unpair', 'End the pairing of sensors, also one that was to end later; one that begins at that very time is taken back.').addArgument(devices('sensor'))
     .option('--at <time>', 'from then on (default: now): a time, or how long ago such as 10m', parseTime)
-    .action((sensors: string[], flags: Flags, self: Command) => {
-      const atMs = flags.at ?? Date.now()
-      return run(self, sensors, flags, { change: unpairAt(atMs), done: `not paired any more from ${utc(atMs)}` })
-    })
+    .action((sensors: string[], flags: Flags, self: Command) => run(self, sensors, flags, { change: unpairAt(flags.at ?? Date.now()) }))
 }
 
 function assign (run: Run): Command {
-  return subcommand('assign', 'Say which subject (a pseudonym) devices measure; ends their assignment to another subject.')
+  return subcommand('assign', 'Say which subject (a pseudonym) devices measure; ends their open assignment to another subject.')
     .argument('<subject>', 'pseudonym of the subject', oneSubject).addArgument(devices())
     .option('--from <time>', 'from then on (default: now): a time, or how long ago such as 24h', parseTime)
     .option('--until <time>', 'until then (default: until it is ended)', parseTime)
     .action((subject: string, ids: string[], flags: Flags, self: Command) => {
       const { from: fromMs = Date.now(), until: untilMs = null } = flags
-      return run(self, ids, flags, { change: assignTo({ subject, fromMs, untilMs }), done: `assigned to ${subject} from ${utc(fromMs)}${untilMs === null ? '' : ` until ${utc(untilMs)}`}` })
+      if (untilMs !== null && untilMs <= fromMs) {
+        const begin = flags.from === undefined ? 'the beginning, which is now because --from is not given' : `--from ${isoOf(fromMs)}`
+        usageError(self, `--until ${isoOf(untilMs)} must be later than ${begin}`)
+      }
+      return run(self, ids, flags, { change: assignTo({ subject, fromMs, untilMs }) })
     })
 }
 
 function unassign (run: Run): Command {
-  return subcommand('unassign', 'End the assignment of devices; one that begins at that very time is taken back.').addArgument(devices())
+  return subcommand('unassign', 'End the assignment of devices, also one that was to end later; one that begins at that very time is taken back.').addArgument(devices())
     .option('--at <time>', 'from then on (default: now): a time, or how long ago such as 10m', parseTime)
-    .action((ids: string[], flags: Flags, self: Command) => {
-      const atMs = flags.at ?? Date.now()
-      return run(self, ids, flags, { change: unassignAt(atMs), done: `not assigned any more from ${utc(atMs)}` })
-    })
+    .action((ids: string[], flags: Flags, self: Command) => run(self, ids, flags, { change: unassignAt(flags.at ?? Date.now()) }))
 }
 
 function subcommand (name: string, description: string): Command {
@@ -83,12 +82,24 @@ function subcommand (name: string, description: string): Command {
 
 function devices (name = 'id'): Argument { return createArgument(`<${name}...>`, 'device ids; - reads them from standard input') }
 
-function utc (ms: number): string { return `${timeText(new Date(ms))} UTC` }
+function isoOf (ms: number): string { return new Date(ms).toISOString() }
 
-interface Job { readonly change: Change, readonly done: string, readonly write: Write, readonly hooks: DevicesHooks }
+function usageError (command: Command, fault: string): never { command.error(`error: ${fault}`, { exitCode: 2, code: 'pulsegate.usage' }) }
 
-async function changeAll (command: Command, words: readonly string[], flags: Flags, { change, done, write, hooks }: Job): Promise<void> {
+interface Job {
+  readonly change: Change
+  /** What a change of state came to. */
+  readonly done?: string
+  /** What cannot be meant of all these ids together. */
+  readonly faultIn?: (ids: readonly string[]) => string | null
+  readonly write: Write
+  readonly hooks: DevicesHooks
+}
+
+async function changeAll (command: Command, words: readonly string[], flags: Flags, { change, done = '', faultIn, write, hooks }: Job): Promise<void> {
   const ids = await idsOf(command, words, hooks)
+  const fault = faultIn?.(ids) ?? null
+  if (fault !== null) usageError(command, fault)
   const agent = operatorAgent()
   const results: ChangeResult[] = []
   await withAudited(command, async (database, audit) => {
@@ -100,19 +111,7 @@ async function changeAll (command: Command, words: readonly string[], flags: Fla
   const [only] = results
   // alone, a refusal is the command's own error, with what to do
   if (results.length === 1 && only?.outcome === 'refused') throw new PulsegateError(only.code, only.message)
-  const count = (outcome: ChangeResult['outcome']): number => results.filter((result) => result.outcome === outcome).length
-  const sums = { changed: count('changed'), unchanged: count('unchanged'), refused: count('refused') }
+  const sums = sumsOf(results)
   printer(write)(flags, { ...sums, devices: results }, resultText(results, sums, done))
   if (sums.refused > 0) process.exitCode = 1
-}
-
-function resultText (results: readonly ChangeResult[], { changed, unchanged, refused }: Record<'changed' | 'unchanged' | 'refused', number>, done: string): string {
-  const lines = results.map((result) => {
-    if (result.outcome === 'refused') return `${result.id}  refused, ${result.code}: ${result.message}`
-    return result.outcome === 'changed' ? `${result.id}  ${done}` : `${result.id}  was so already: ${done}`
-  })
-  if (results.length > 1) lines.push(`${changed} changed, ${unchanged} as they were, ${refused} refused`)
-  const codes = new Set(results.flatMap((result) => result.outcome === 'refused' ? [result.code] : []))
-  for (const code of codes) lines.push(`${code}, what to do: ${errorRegistry[code].remedy}`)
-  return lines.map((line) => `${line}\n`).join('')
 }

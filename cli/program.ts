@@ -18,6 +18,7 @@ import { proofCommand } from './proof-command.ts'
 import { simulateCommand } from './simulate.ts'
 import { tenantsCommand } from './tenants.ts'
 import { upCommand } from './up.ts'
+import { usageText } from './usage-text.ts'
 import { version } from './version.ts'
 
 const afterHelp = `
@@ -46,7 +47,7 @@ export async function run (argv: readonly string[]): Promise<number> {
 }
 
 export async function runProgram (program: Command, argv: readonly string[]): Promise<number> {
-  everyCommand(program, (command) => command.exitOverride())
+  everyCommand(program, (command) => command.exitOverride().configureOutput({ outputError: (text, write) => { write(usageText(text)) } }))
   try {
     await program.parseAsync([...argv])
     return typeof process.exitCode === 'number' ? process.exitCode : 0

@@ -4,20 +4,22 @@
 import { type ClientBase } from 'pg'
 import { type AuditAgent, type AuditLog } from '../runtime/audit.ts'
 import { type ErrorCode, PulsegateError } from '../runtime/errors.ts'
+import { type DeviceState } from '../schemas/device.ts'
 import { type Database } from './database.ts'
-import { type DeviceEvent } from './registry-events.ts'
+import { type DeviceEvent, type NamedDevice, refusedChange } from './registry-events.ts'
 import { type LockedDevice, lockDevices } from './registry-lock.ts'
+import { type Effect } from './registry-periods.ts'
 import { sqlStateOf } from './sqlstate.ts'
 
 export interface Change {
-  /** What a refusal is called in the audit trail. */
-  readonly subtype: DeviceEvent['subtype']
-  /** Inside the transaction, the device's row locked; undefined: not registered. Gives the events, none when it was so already. */
-  apply (client: ClientBase, id: string, device: LockedDevice | undefined, agent: AuditAgent): Promise<readonly DeviceEvent[]>
+  /** What the audit trail is told of when it is refused; of a device that is not registered only the id is known. */
+  asked (agent: AuditAgent, device: NamedDevice & { readonly state?: DeviceState }): DeviceEvent
+  /** Inside the transaction, the device's row locked; undefined: not registered. No events: it was so already. */
+  apply (client: ClientBase, id: string, device: LockedDevice | undefined, agent: AuditAgent): Promise<Effect>
 }
 
 export type ChangeResult =
-  | { readonly id: string, readonly outcome: 'changed' | 'unchanged' }
+  | { readonly id: string, readonly outcome: 'changed' | 'unchanged' } & Omit<Effect, 'events'>
   | { readonly id: string, readonly outcome: 'refused', readonly code: ErrorCode, readonly message: string }
 
 export interface ChangeContext {
@@ -60,11 +62,12 @@ async function changePage (ids: readonly string[], change: Change, { database, a
       for (const id of ids) {
         const done = await attemptOne(client, () => change.apply(client, id, devices.get(id), agent))
         if (done instanceof PulsegateError) {
-          refused.push({ type: 'device', subtype: change.subtype, action: 'U', outcome: 'minor-failure', reason: done.code, agent, entity: { type: 'device', id } })
+          refused.push(refusedChange(change.asked(agent, devices.get(id) ?? { id }), done.code))
           all.push({ id, outcome: 'refused', code: done.code, message: done.message })
         } else {
-          events.push(...done)
-          all.push({ id, outcome: done.length > 0 ? 'changed' : 'unchanged' })
+          const { events: itsEvents, ...periods } = done
+          events.push(...itsEvents)
+          all.push({ id, outcome: itsEvents.length > 0 ? 'changed' : 'unchanged', ...periods })
         }
       }
       await recordAll(events, async (event) => {
@@ -90,12 +93,12 @@ async function recordAll (events: readonly DeviceEvent[], recordOne: (event: Dev
 }
 
 /** One device's share of the page: what is refused is undone by itself and does not harm the others. */
-async function attemptOne (client: ClientBase, work: () => Promise<readonly DeviceEvent[]>): Promise<readonly DeviceEvent[] | PulsegateError> {
+async function attemptOne (client: ClientBase, work: () => Promise<Effect>): Promise<Effect | PulsegateError> {
   await client.query('SAVEPOINT one')
   try {
-    const events = await work()
+    const effect = await work()
     await client.query('RELEASE SAVEPOINT one')
-    return events
+    return effect
   } catch (error) {
     if (!(error instanceof PulsegateError)) throw error
     await client.query('ROLLBACK TO SAVEPOINT one')

@@ -128,7 +128,7 @@ class DatabaseRegistry implements DeviceRegistry {
   }
 
   async pair (gateway: string, sensor: string, fromMs: number = Date.now()): Promise<void> {
-    const events = await this.#database.transaction(async (client) =>
+    const { events } = await this.#database.transaction(async (client) =>
       pairSensor(client, { gateway, sensor, fromMs }, (await lockDevices(client, [sensor])).get(sensor), registryAgent))
     for (const event of events) this.#audit.record(event)
   }

@@ -4,7 +4,7 @@ import { type ErrorEntry } from './error-entry.ts'
 export const registryErrors = {
   ASSIGNMENT_REFUSED: {
     meaning: 'A device cannot be assigned to this subject at that time, or has no assignment to end.',
-    remedy: 'A device measures one subject at a time: look at `pulsegate devices show <id>`, end the assignment that is in the way with `unassign`, or choose another time.',
+    remedy: 'A device measures one subject at a time: look at `pulsegate devices show <id>`; `unassign --at` ends the assignment that is in the way, or moves its end; or choose another time.',
     exit: 1,
     retryable: false
   },

@@ -88,7 +88,7 @@ export const generalErrors = {
   },
   PAIRING_REFUSED: {
     meaning: 'A sensor cannot be paired with this gateway at that time, or has no pairing to end.',
-    remedy: 'A sensor speaks through one gateway at a time: look at `pulsegate devices show <id>`, end the pairing that is in the way with `unpair`, or choose another time.',
+    remedy: 'A sensor speaks through one gateway at a time: look at `pulsegate devices show <id>`; `unpair --at` ends the pairing that is in the way, or moves its end; or choose another time.',
     exit: 1,
     retryable: false
   },

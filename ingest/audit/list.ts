@@ -1,11 +1,14 @@
 // Looks into the audit trail: newest first, by what an auditor asks for.
 import { type Database } from '../database.ts'
+import { aboutCondition } from './about.ts'
 
 export interface AuditFilter {
   readonly type?: string
   /** Id of who did it, or of what it was done to. */
   readonly agent?: string
   readonly entity?: string
+  /** Id that the event names anywhere: as either of these, or in its detail. */
+  readonly about?: string
   readonly sinceMs?: number
   readonly untilMs?: number
   /** Only numbers below it: the next page. */
@@ -39,10 +42,11 @@ export interface AuditRow {
 
 /** Through the view, so that an auditor's login may. */
 export async function listTrail (database: Database, filter: AuditFilter): Promise<AuditRow[]> {
-  const { type, agent, entity, sinceMs, untilMs, before, limit } = filter
+  const { type, agent, entity, about, sinceMs, untilMs, before, limit } = filter
   const values: unknown[] = []
   const conditions = ([['type =', type], ['agent =', agent], ['entity =', entity], ['recorded >=', dateOf(sinceMs)], ['recorded <', dateOf(untilMs)], ['number <', before]] as const)
     .flatMap(([condition, value]) => value === undefined ? [] : [`${condition} $${values.push(value)}`])
+  if (about !== undefined) conditions.push(aboutCondition(`$${values.push(about)}`))
   const { rows } = await database.query<Omit<AuditRow, 'number' | 'count'> & { number: string, count: string }>(`
     SELECT number, recorded, type, subtype, action, outcome, reason, purpose, agent, agent_role AS "agentRole", agent_address AS "agentAddress",
       certificate_issuer AS "certificateIssuer", certificate_serial AS "certificateSerial", source_node AS "sourceNode",

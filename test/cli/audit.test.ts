@@ -54,6 +54,7 @@ test('every look into quarantine and its failures are in the trail: who, what, w
   ])
   t.match(await trail('--type', 'audit'), [{ subtype: 'listed' }], 'that the trail was listed is in it, before this list')
   t.equal((await trail('--entity', deviceId(1), '--since', '1h')).length, 1)
+  t.strictSame((await trail('--about', deviceId(1))).map(({ type, subtype }) => `${type} ${subtype}`), ['data read', 'quarantine viewed'], 'also where it is but named')
   t.equal((await trail('--agent', 'nobody')).length, 0)
   t.match(await run(auditCommand, 'list', '--limit', '2'), { out: /number +time[^]*there may be more: --before \d+/ })
   await t.rejects(access(folder.directory), { code: 'ENOENT' }, 'a command makes no key')

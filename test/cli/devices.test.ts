@@ -62,13 +62,41 @@ test('changes of many devices at once, from words and from standard input', need
   t.match(await run(['retire', three]), { code: 0 })
   await t.rejects(run(['approve', three]), { code: 'DEVICE_STATE_REFUSED' }, 'alone, a refusal is the command\'s own error')
   t.match(await run(['approve', three, '--force']), { code: 0, out: /active/ })
-  t.match(await run(['pair', one, two, three, '--from', '2026-03-01T08:00:00Z']), { code: 0, out: /paired: .*1 speaks for it from 2026-03-01 08:00:00 UTC[^]*2 changed/ })
-  t.match(await run(['unpair', two]), { code: 0, out: /not paired any more/ })
-  t.match(await run(['assign', 'subject-17', two, '--from', '2h']), { code: 0, out: /assigned to subject-17 from/ })
-  t.match(await run(['unassign', two, '--at', '1h']), { code: 0, out: /not assigned any more/ })
+  t.match(await run(['pair', one, two, three, '--from', '2026-03-01T08:00:00Z']), { code: 0, out: /2 {2}paired with .*1 from 2026-03-01 08:00:00 UTC\n[^]*2 changed/ })
+  t.match(await run(['unpair', two, '--at', '2026-03-01T09:00:00.5Z']), { code: 0, out: /2 {2}ended: paired with .*1 from 2026-03-01 08:00:00 UTC until 2026-03-01 09:00:00.500 UTC \(it had no end\)\n$/ })
   for (const [words, input] of [[['approve', 'X']], [['approve', '-'], 'not-an-id'], [['approve', '-'], ''], [['approve']], [['assign', 'Jane Doe', one]], [['assign', one]], [['pair', one]]] as Array<[string[], string?]>) {
     t.match(await run(words, input), { code: 2, err: /error: / }, words.join(' '))
   }
+})
+
+test('what a change of periods says: what holds now, and what had to end for it', needsServices, async (t) => {
+  const { url } = await ingestBench(t, { devices: 2 })
+  const run = (...words: string[]): Promise<CommandResult> => runCommand(devicesCommand, ...words, '--database-url', url)
+  const json = async (...words: string[]): Promise<unknown> => (JSON.parse((await run(...words, '--json')).out) as { devices: unknown[] }).devices[0]
+  const [one, two] = [deviceId(1), deviceId(2)] as const
+  const time = (minutes: string): string => `2026-03-01T17:${minutes}:00.000Z`
+  const [from, until, later] = [time('00'), time('30'), time('40')] as const
+  t.match(await run('assign', 'subject-17', one, '--from', from, '--until', until), { code: 0, out: `${one}  assigned to subject-17 from 2026-03-01 17:00:00 UTC until 2026-03-01 17:30:00 UTC\n` })
+  await t.rejects(run('assign', 'subject-18', one, '--from', time('29')), { code: 'ASSIGNMENT_REFUSED', message: /holds from 2026-03-01T17:00:00.000Z until 2026-03-01T17:30:00.000Z/ }, 'its end is not moved in silence')
+  t.strictSame(await json('assign', 'subject-18', one, '--from', until), { id: one, outcome: 'changed', period: { subject: 'subject-18', from: until, until: null } })
+  t.match(await run('assign', 'subject-18', one, '--from', later), { code: 0, out: /was so already: assigned to subject-18 from 2026-03-01 17:30:00 UTC\n/ })
+  t.match(await run('assign', 'subject-19', one, '--from', later), {
+    code: 0, out: /assigned to subject-19 from 2026-03-01 17:40:00 UTC; ended: assigned to subject-18 from 2026-03-01 17:30:00 UTC until 2026-03-01 17:40:00 UTC \(it had no end\)\n/
+  })
+  t.strictSame(await json('unassign', one, '--at', time('20')), { id: one, outcome: 'changed', ended: { subject: 'subject-17', from, until: time('20'), untilBefore: until } })
+  t.match(await run('unassign', one, '--at', time('10')), { code: 0, out: /ended: assigned to subject-17 .* until 2026-03-01 17:10:00 UTC \(it was to end at 2026-03-01 17:20:00 UTC\)\n/ })
+  t.match(await run('unassign', one, '--at', from), { code: 0, out: /taken back: assigned to subject-17 from 2026-03-01 17:00:00 UTC until 2026-03-01 17:10:00 UTC\n/ })
+  t.strictSame(await json('pair', one, two, '--from', from), { id: two, outcome: 'changed', period: { gateway: one, from, until: null } })
+  t.strictSame(await json('unpair', two, '--at', from), { id: two, outcome: 'changed', takenBack: { gateway: one, from, until: null } })
+})
+
+test('what cannot be meant is a usage error, before anything is asked of a database', async (t) => {
+  const run = (...words: string[]): Promise<CommandResult> => runCommand(devicesCommand, ...words, '--database-url', 'postgres://nobody@127.0.0.1:1/nothing')
+  const [one, two] = [deviceId(1), deviceId(2)] as const
+  t.match(await run('assign', 'subject-17', one, '--from', '2026-03-01T08:00:00Z', '--until', '2026-03-01T07:00:00Z'), { code: 2, err: /error: --until .*07:00:00.* must be later than --from .*08:00:00/ })
+  t.match(await run('assign', 'subject-17', one, '--from', '2026-03-01T08:00:00Z', '--until', '2026-03-01T08:00:00Z'), { code: 2 })
+  t.match(await run('assign', 'subject-17', one, '--until', '1h'), { code: 2, err: /must be later than the beginning, which is now because --from is not given/ })
+  t.match(await run('pair', one, two, one), { code: 2, err: /error: a gateway is not paired with itself.*Nothing was changed/ })
 })
 
 test('many devices: in pages, told on the way, all of them recorded', needsServices, async (t) => {

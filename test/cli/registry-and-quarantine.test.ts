@@ -28,7 +28,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.equal(relay?.boot, '9')
   t.match(await run(quarantineCommand, 'show', String(relay?.id)), /CBOR +\{0: 1, 1: h'0{8}/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(2)} +active`))
-  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /speaks for it/)
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(2), '--from', '1h'), /paired with/)
   t.match(await run(quarantineCommand, 'replay', String(relay?.id)), /stored/)
   t.match(await run(quarantineCommand, 'list', '--publisher', deviceId(1)), /not-cbor/)
   for (const words of [['replay'], ['replay', '1', '--all'], ['replay', '--all', '--reason', 'not-cbor'], ['replay', 'x'], ['list', '--limit', '0']]) {
@@ -41,7 +41,7 @@ test('list, show, pair, replay and completeness, for people and for programs', a
   t.match(JSON.parse(dry.out), { event: 'done', dryRun: true, total: 1, quarantined: 1, reasons: { 'not-cbor': 1 } })
   t.match(JSON.parse(await run(quarantineCommand, 'show', String(broken[0]?.id), '--json')), { payload: 'ff', diagnostic: /a break where none belongs/, meaning: /well-formed/ })
   await t.rejects(run(devicesCommand, 'pair', deviceId(77), deviceId(1)), { code: 'DEVICE_UNKNOWN' }, 'a gateway must have been seen')
-  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(78)), /speaks for/)
+  t.match(await run(devicesCommand, 'pair', deviceId(1), deviceId(78)), /paired with/)
   t.match(await run(devicesCommand, 'list'), new RegExp(`${deviceId(78)} +active`), 'a relayed sensor never connects: pairing registers it')
 
   t.match(await run(completenessCommand, deviceId(1)), /0\.\.4 +2 +3 +0 +1\.\.3/)

@@ -1,36 +1,18 @@
 // Changes by a person: what is possible, what is refused, and that none goes unrecorded.
-import { test, type Test } from 'tap'
-import { type Database, openDatabase } from '../../ingest/database.ts'
+import { test } from 'tap'
+import { openDatabase } from '../../ingest/database.ts'
 import { type Change, changeDevices, type ChangeResult } from '../../ingest/registry-change.ts'
 import { assignTo, changeState, pairWith, unassignAt, unpairAt } from '../../ingest/registry-changes.ts'
 import { stateAfter, type StateVerb } from '../../ingest/registry-states.ts'
-import { type AuditAgent } from '../../runtime/audit.ts'
 import { deviceStates } from '../../schemas/device.ts'
-import { count, ingestBench } from '../fixtures/ingest.ts'
+import { agent, changesBench as bench, outcomes } from '../fixtures/changes.ts'
+import { count } from '../fixtures/ingest.ts'
 import { deviceId } from '../fixtures/deliveries.ts'
-import { named, refuseToRecord, type ToldLog, toldLog } from '../fixtures/told.ts'
+import { named, refuseToRecord, toldLog } from '../fixtures/told.ts'
 import { needsServices } from '../services/skip.ts'
 
-const agent: AuditAgent = { id: 'nurse@ward7', role: 'operator' }
 const [one, two, three, four] = [deviceId(1), deviceId(2), deviceId(3), deviceId(4)] as const
 const t0 = Date.parse('2026-03-01T08:00:00Z')
-
-async function bench (t: Test, devices = 4): Promise<{ owner: Database, url: string, audit: ToldLog, apply: (change: Change, ...ids: string[]) => Promise<ChangeResult[]> }> {
-  const { owner, url } = await ingestBench(t, { devices })
-  const audit = toldLog()
-  return {
-    owner,
-    url,
-    audit,
-    async apply (change, ...ids) {
-      const results: ChangeResult[] = []
-      for await (const page of changeDevices(ids, change, { database: owner, audit, agent, purpose: 'test' })) results.push(...page)
-      return results
-    }
-  }
-}
-
-const outcomes = (results: readonly ChangeResult[]): string[] => results.map((result) => result.outcome === 'refused' ? result.code : result.outcome)
 
 test('the ways between states: retired is final unless by force', (t) => {
   for (const verb of ['approve', 'suspend', 'retire'] satisfies StateVerb[]) {
@@ -66,6 +48,33 @@ test('a change of many devices: each for itself, each recorded, and a history of
   const { rows: [gaps] } = await owner.query(`SELECT count(*)::int AS n FROM (
     SELECT lower(period) AS began, lag(upper(period)) OVER (PARTITION BY device ORDER BY period) AS ended FROM device_state_history) AS h WHERE began <> ended`)
   t.strictSame(gaps, { n: 0 }, 'a state begins when the one before ends')
+})
+
+test('what was refused is recorded with what was asked for', needsServices, async (t) => {
+  const { owner, audit, apply } = await bench(t)
+  const unknown = deviceId(99)
+  const [from, until] = [new Date(t0).toISOString(), new Date(t0 + 60_000).toISOString()] as const
+  await owner.query("INSERT INTO tenancy (device, tenant, period) SELECT key, 'ward7', tstzrange(NULL, NULL) FROM device WHERE id = $1", [one])
+  await apply(changeState('retire', false), one)
+  audit.events.length = 0
+  await apply(changeState('approve', false), one, unknown)
+  await apply(pairWith(one, t0), two)
+  await apply(pairWith(unknown, t0), two)
+  await apply(unpairAt(t0), three)
+  await apply(assignTo({ subject: 'subject-1', fromMs: t0, untilMs: t0 + 60_000 }), one, unknown)
+  await apply(unassignAt(t0), three)
+  const device = (id: string): object => ({ type: 'device', id })
+  const subject = { type: 'subject', id: 'subject-1' }
+  t.strictSame(audit.events.map(({ subtype, action, outcome, reason, agent: by, purpose, entity, detail }) => ({ subtype, action, outcome, reason, by, purpose, entity, detail })), [
+    { subtype: 'state-changed', action: 'U', reason: 'DEVICE_STATE_REFUSED', entity: { ...device(one), tenant: 'ward7' }, detail: { from: 'retired', to: 'active' } },
+    { subtype: 'state-changed', action: 'U', reason: 'DEVICE_UNKNOWN', entity: device(unknown), detail: { from: null, to: 'active' } },
+    { subtype: 'paired', action: 'C', reason: 'PAIRING_REFUSED', entity: device(two), detail: { gateway: one, from } },
+    { subtype: 'paired', action: 'C', reason: 'DEVICE_UNKNOWN', entity: device(two), detail: { gateway: unknown, from } },
+    { subtype: 'unpaired', action: 'U', reason: 'PAIRING_REFUSED', entity: device(three), detail: { at: from } },
+    { subtype: 'assigned', action: 'C', reason: 'ASSIGNMENT_REFUSED', entity: { ...subject, tenant: 'ward7' }, detail: { device: one, from, until } },
+    { subtype: 'assigned', action: 'C', reason: 'DEVICE_UNKNOWN', entity: subject, detail: { device: unknown, from, until } },
+    { subtype: 'unassigned', action: 'U', reason: 'ASSIGNMENT_REFUSED', entity: device(three), detail: { at: from } }
+  ].map((event) => ({ ...event, outcome: 'minor-failure', by: agent, purpose: 'test' })))
 })
 
 test('a history has no overlap when sessions change one device at once, nor within one transaction', needsServices, async (t) => {
@@ -179,10 +188,10 @@ test('a page is retried when it was chosen as the victim of a deadlock', needsSe
   const { owner, audit } = await bench(t)
   let attempts = 0
   const change: Change = {
-    subtype: 'state-changed',
+    asked: () => { throw new Error('nothing is refused here') },
     async apply (client) {
       if (++attempts === 1) await client.query("DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$")
-      return []
+      return { events: [] }
     }
   }
   for await (const page of changeDevices([one], change, { database: owner, audit, agent })) t.strictSame(outcomes(page), ['unchanged'])
