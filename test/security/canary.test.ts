@@ -86,6 +86,30 @@ async function device (t: Test, data: string, port: number, id: string): Promise
 
 const page = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
 
+/** What sealing and enrolment keep secret: a sealed export of what was stored, tokens that were made, listed, sent and refused; the bytes of each secret. */
+async function protectedSecrets (away: (...words: string[]) => string, { data, id }: { data: string, id: string }): Promise<{ canaries: Canary[], outputs: Record<string, string | Buffer> }> {
+  const [file, tokenFile, certs] = [join(data, 'canary.pgx'), join(data, 'tokens.txt'), join(data, 'certs')]
+  const outputs: Record<string, string | Buffer> = {
+    export: away('export', 'device', id, '--from', '2020-01-01', '--output', file, '--data', data, '--purpose', 'canaries'),
+    'certs token': away('certs', 'token', '--any', '--out', tokenFile, '--dir', certs),
+    'certs tokens': away('certs', 'tokens', '--dir', certs, '--json'),
+    'keys list': away('keys', 'list', '--json', '--data', data),
+    'keys rotate': away('keys', 'rotate', '--data', data),
+    'audit list': away('audit', 'list', '--json', '--data', data),
+    'a key that is no key': away('keys', 'list', '--master-key', tokenFile)
+  }
+  outputs['sealed export'] = readFileSync(file)
+  const master = readFileSync(join(data, 'keys', 'master.key'), 'utf8').trim()
+  const token = readFileSync(tokenFile, 'utf8').trim().split(' ')[1] ?? ''
+  return {
+    outputs,
+    canaries: [
+      { place: 'master key, base64', bytes: Buffer.from(master) }, { place: 'master key', bytes: Buffer.from(master, 'base64') },
+      { place: 'enrolment token', bytes: Buffer.from(token.split('_').at(-1) ?? '') }
+    ]
+  }
+}
+
 test('no canary planted anywhere comes out of the program, its commands, its traces or its crash [C9]', { ...needsServices, timeout: 420_000 }, async (t) => {
   const password = textCanary('password of the database')
   const [login, topic, wild, clientId, willText, bad, unknown, serial, subject, redis, wrong] = [
@@ -151,6 +175,9 @@ test('no canary planted anywhere comes out of the program, its commands, its tra
     'ingest, no Redis': away('ingest', '--redis-url', `redis://:${text(redis)}@127.0.0.1:9`, '--redis-timeout', '300ms', '--health-port', '0', '--log-level', 'trace'),
     'faults of the configuration': away('up', '--database-url', `mysql://u:${text(wrong)}@x/y`, '--redis-url', `http://u:${text(redis)}@x`)
   }
+  const secrets = await protectedSecrets(away, { data, id })
+  Object.assign(outputs, secrets.outputs)
+  t.ok(secrets.canaries.every(({ bytes }) => bytes.length >= 32), 'master key and token are there')
   await program.crash()
   outputs['log'] = program.output()
   outputs['traces and metrics pushed'] = Buffer.concat(traces.bodies)
@@ -163,7 +190,7 @@ test('no canary planted anywhere comes out of the program, its commands, its tra
   const keys = [paths.rootKey, paths.issuingKey, paths.serverKey, join(paths.devices, `${id}.key`)].flatMap((path) => keyCanaries(path.slice(data.length), readFileSync(path, 'utf8')))
   // a client id that was claimed is logged when it is refused: it is how the device called itself, and the only trace of who tried
   const texts = [password, login, topic, wild, willText, bad, unknown, serial, subject, redis, wrong].filter((canary) => canary !== undefined)
-  t.strictSame(findLeaks([...texts, stored, refused, ...keys], outputs), [])
+  t.strictSame(findLeaks([...texts, stored, refused, ...keys, ...secrets.canaries], outputs), [])
 })
 
 test('a canary that is leaked on purpose is found, in each form it may take [C9]', { ...needsServices, timeout: 120_000 }, async (t) => {
