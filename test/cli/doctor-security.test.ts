@@ -57,6 +57,10 @@ test('the folder of the authority: open folders, open keys, weak and shared keys
   await planted(() => { chmodSync(join(certs, 'tokens', 'a.json'), 0o600) }, 'other secrets', /a.json/)
 
   const before = readFileSync(two.certFile)
+  mkdirSync(join(certs, 'operators', 'audit'), { recursive: true, mode: 0o700 })
+  writeFileSync(join(certs, 'operators', 'audit', 'spool.jsonl'), '', { mode: 0o644 })
+  await planted(() => { chmodSync(join(certs, 'operators', 'audit', 'spool.jsonl'), 0o600) }, 'other secrets', /spool.jsonl/)
+
   const weak = join(certs, 'weak.key')
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
   writeFileSync(weak, privateKey, { mode: 0o600 })
@@ -73,6 +77,13 @@ test('the folder of the authority: open folders, open keys, weak and shared keys
 })
 
 test('the journal: shared, several, ending, long-lived and revoked ones are found at their time', async (t) => {
+test('what the folders above are called makes nothing a secret', async (t) => {
+  const certs = join(testFolder(t), 'audit', 'tokens', 'certs')
+  await ensureDevelopmentAuthority(certs, ['localhost'])
+  await (await openAuthority(certs)).issueDevices([randomUUID()])
+  t.strictSame(faults(await examineSecurity({ ...clean, certs })), [])
+})
+
   const nowMs = Date.now()
   const at = (days: number) => new Date(nowMs + days * dayMs).toISOString()
   const record = (role: CertificateRecord['role'], names: string[], from: number, to: number, more: Partial<CertificateRecord> = {}): CertificateRecord =>
