@@ -96,6 +96,12 @@ test('what the folders above are called makes nothing a secret', async (t) => {
   only(t, with_(record('device', [a], -1, 6)), 'several certificates of one device', new RegExp(`${a} has 2`))
   only(t, with_(record('device', [b], -0.1, 6.9)), 'several certificates of one device', /has 3/)
   only(t, with_(record('device', [randomUUID()], -6.9, 0.1)), 'device certificates ending', /until/)
+  // a certificate begins five minutes before it is issued: of a life of a minute that is most of it
+  const minutes = (id: string, issued: number, to: number) => record('device', [id], (issued - 5) / 1_440, to / 1_440, { issuedAt: at(issued / 1_440) })
+  const several = (...own: CertificateRecord[]) => faults(recordFindings(own, nowMs)).filter(({ name }) => name === 'several certificates of one device')
+  for (const share of [0.61, 2 / 3, 0.73, 0.9]) t.strictSame(several(minutes(a, -share, 1 - share), minutes(a, 0, 1)), [], `renewed at ${share} of its life`)
+  t.match(several(minutes(a, -0.3, 0.7), minutes(a, 0, 1)), [{ status: 'warn' }], 'long before it was due')
+  t.match(several(record('device', [b], -3.9, 3.1), record('device', [b], 0, 7)), [{ status: 'warn' }], 'past half of its life, renewal was not due')
   only(t, [...recordFindings(good.filter(({ role }) => role !== 'server').concat(record('server', ['gate'], -29, 1)), nowMs)], 'server certificate ending', /gate/)
   t.strictSame(faults(with_(record('server', ['localhost'], -29, 1))), [], 'a server certificate that has its successor')
   only(t, with_(record('issuing', [], -1_800, 20)), 'authority ending', /issuing until/)
