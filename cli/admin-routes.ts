@@ -12,7 +12,8 @@ import { deviceStates, isDeviceId } from '../schemas/device.ts'
 import { auditFilter, deviceFilter } from './admin-filters.ts'
 
 const process: AuditEntity = { type: 'process', id: 'broker' }
-const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
+/** What is no device id is not written down: it may be a name, or a token that was put into the wrong place. */
+const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id: isDeviceId(id) ? id : '(no device id)' })
 
 export function adminRoutes ({ broker, registry, database }: { readonly broker: Broker, readonly registry: DeviceRegistry, readonly database: Database }): AdminRoute[] {
   return [
