@@ -26,9 +26,15 @@ export const protectionErrors = {
     exit: 1,
     retryable: false
   },
+  EXPORT_UNREADABLE: {
+    meaning: 'The file to be opened as an export cannot be read.',
+    remedy: 'Correct the path, and let this user read the file.',
+    exit: 1,
+    retryable: false
+  },
   EXPORT_SUBJECT_UNKNOWN: {
     meaning: 'No device was ever assigned to the subject that the export is of.',
-    remedy: 'Check the pseudonym; `pulsegate devices list` shows assignments. The attempt is in the audit trail.',
+    remedy: 'Check the pseudonym; `pulsegate devices show <id>` says to whom a device was assigned. The attempt is in the audit trail.',
     exit: 1,
     retryable: false
   },
