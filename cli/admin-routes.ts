@@ -16,7 +16,8 @@ import { auditFilter, deviceFilter } from './admin-filters.ts'
 
 const process: AuditEntity = { type: 'process', id: 'broker' }
 const verbs = Object.keys(stateOf) as StateVerb[]
-const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id })
+/** What is no device id is not written down: it may be a name, or a token that was put into the wrong place. */
+const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id: isDeviceId(id) ? id : '(no device id)' })
 
 export interface AdminParts {
   readonly broker: Broker

@@ -55,8 +55,9 @@ async function toOutput (pieces: AsyncIterable<string>, write: (text: string) =>
 }
 
 async function toFile (pieces: AsyncIterable<string>, path: string): Promise<void> {
-  const file: FileHandle = await open(path, 'wx', 0o600).catch((cause: unknown) => {
-    throw new PulsegateError('CONFIG_INVALID', `--out ${path} cannot be made as a new file: name one that is not there, in a folder that this user may write`, { cause })
+  const file: FileHandle = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EEXIST') throw new PulsegateError('EXPORT_EXISTS', `${path} is there already`, { cause })
+    throw new PulsegateError('EXPORT_FAILED', `${path} cannot be written (${cause.code ?? 'unknown'})`, { cause })
   })
   try {
     for await (const piece of pieces) await file.appendFile(piece)

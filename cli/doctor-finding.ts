@@ -9,6 +9,8 @@ export interface Finding {
   readonly detail: string
   /** What to do about it. */
   readonly todo?: string
+  /** Each thing at fault, where `detail` tells of the first ones only. */
+  readonly faults?: readonly string[]
 }
 
 export const doctorSettings = ['data', 'certs', 'databaseUrl', 'redisUrl', 'masterKey', 'oldMasterKeys', 'keyServiceTokenFile', 'keyServiceCa', 'keyServiceCert', 'keyServiceKey', 'keyServiceTimeoutMs', 'redisNamespace', 'redisTimeoutMs', 'pgBin', 'mqttHost', 'mqttPort', 'healthHost', 'healthPort'] as const

@@ -1,7 +1,7 @@
 // Who else on this machine could read or replace what must stay private: the authority's folder and keys, the embedded database's
 // password, logs and outboxes in the data folder. Looks at modes and owners; opens nothing.
 import { lstat, readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { keyFault } from '../certs/files.ts'
 import { type SecurityCheck } from './doctor-security.ts'
 import { findingOf } from './doctor-security-finding.ts'
@@ -17,7 +17,7 @@ export const checkOpenFolders: SecurityCheck = async ({ config, certificates }) 
       { fine: 'for their owner only', todo: 'run the command named; issue anew what others may have read' }),
     findingOf('folder of the authority', inside.filter(({ isFolder }) => isFolder).flatMap(({ path, mode }) => folderFault(path, mode, path === certificates)),
       { fine: 'closed to others', todo: 'run the command named; whoever could write there could have replaced what we trust' }),
-    findingOf('other secrets', [...inside.filter(({ path, isFolder }) => !isFolder && isPrivate(path)), ...password].flatMap(keyFaultOf),
+    findingOf('other secrets', [...inside.filter(({ path, isFolder }) => !isFolder && isPrivate(relative(certificates, path))), ...password].flatMap(keyFaultOf),
       { fine: 'for their owner only', todo: 'run the command named, and change what others may have read' })
   ]
 }
@@ -40,8 +40,8 @@ async function walk (directory: string): Promise<Looked[]> {
 }
 
 const isKey = (path: string) => path.endsWith('.key')
-/** Enrolment tokens (hashes), the spool of audit events, passphrases. */
-const isPrivate = (path: string) => /\/(tokens|audit)\//.test(path) || /pass(phrase|word)?$/.test(basename(path))
+/** Enrolment tokens (hashes), the spool of audit events, passphrases. `path` within the authority: what the folders above are called says nothing. */
+const isPrivate = (path: string) => /(^|\/)(tokens|audit)\//.test(path) || /pass(phrase|word)?$/.test(basename(path))
 
 function keyFaultOf ({ path, mode, owner }: Looked): string[] {
   const us = process.geteuid?.()

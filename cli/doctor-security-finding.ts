@@ -1,4 +1,5 @@
-// How a check of many things becomes one finding: fine when none is at fault, else how many and the first few.
+// How a check of many things becomes one finding: fine when none is at fault, else the first few, how many more, and all of them
+// for programs and --all.
 import { type Finding } from './doctor-finding.ts'
 
 const shownAtMost = 3
@@ -8,5 +9,5 @@ export function findingOf (name: string, faults: readonly string[], otherwise: {
   if (faults.length === 0) return { name, status: 'ok', detail: otherwise.fine }
   const rest = faults.length - shownAtMost
   const shown = faults.slice(0, shownAtMost).join('; ')
-  return { name, status: otherwise.status ?? 'fail', detail: `${shown}${rest > 0 ? `; and ${rest} more` : ''}`, todo: otherwise.todo }
+  return { name, status: otherwise.status ?? 'fail', detail: `${shown}${rest > 0 ? `; and ${rest} more (--all)` : ''}`, todo: otherwise.todo, faults }
 }

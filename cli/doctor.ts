@@ -33,12 +33,12 @@ export async function examine (config: DoctorConfig): Promise<Finding[]> {
   return findings.flat()
 }
 
-/** The findings as a table for people. */
-export function renderFindings (findings: readonly Finding[]): string {
+/** The findings as a table for people; `all`: each thing at fault on a line of its own. */
+export function renderFindings (findings: readonly Finding[], { all = false } = {}): string {
   const marks = { ok: '✓', warn: '!', fail: '✗' }
   const width = Math.max(...findings.map(({ name }) => name.length))
-  const lines = findings.map(({ name, status, detail, todo }) =>
-    `${marks[status]} ${name.padEnd(width)}  ${detail}${todo && status !== 'ok' ? `\n  ${' '.repeat(width)}  → ${todo}` : ''}`)
+  const lines = findings.map(({ name, status, detail, todo, faults = [] }) =>
+    `${marks[status]} ${name.padEnd(width)}  ${all && faults.length > 0 ? faults.join(`\n  ${' '.repeat(width)}  `) : detail}${todo && status !== 'ok' ? `\n  ${' '.repeat(width)}  → ${todo}` : ''}`)
   const count = (status: Finding['status']) => findings.filter((finding) => finding.status === status).length
   return `${lines.join('\n')}\n\n${count('ok')} fine, ${count('warn')} to watch, ${count('fail')} to repair\n`
 }
@@ -47,15 +47,16 @@ export function doctorCommand (): Command {
   const command = new Command('doctor')
     .description('check this machine, the certificates, the database and Redis, and say what to do')
     .option('--security', 'instead, what weakens the protection: certificates, keys, rights, addresses')
-    .option('--json', 'one JSON object instead of a table')
+    .option('--all', 'all that was found, not only the first three of a kind')
+    .option('--json', 'one JSON object instead of a table; it holds all')
     .addHelpText('after', '\nExamples:\n  pulsegate doctor\n  pulsegate doctor --security --json --certs /etc/pulsegate/certs --database-url postgres://…')
   return addSettings(command, [...new Set([...doctorSettings, ...securitySettings])])
-    .action(async ({ json, security }: { json?: boolean, security?: boolean }) => {
+    .action(async ({ json, security, all = false }: { json?: boolean, security?: boolean, all?: boolean }) => {
       const findings = security === true
         ? await examineSecurity(configOf(command, securitySettings))
         : await examine(configOf(command, doctorSettings))
       const ok = findings.every(({ status }) => status !== 'fail')
-      process.stdout.write(json ? JSON.stringify({ ok, findings }) + '\n' : renderFindings(findings))
+      process.stdout.write(json ? JSON.stringify({ ok, findings }) + '\n' : renderFindings(findings, { all }))
       process.exitCode = ok ? 0 : 1
     })
 }

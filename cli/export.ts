@@ -16,7 +16,7 @@ import { addDatabaseOptions } from './open-database.ts'
 import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
 import { parseTime } from './text.ts'
-import { count } from './view/format.ts'
+import { counted } from './view/format.ts'
 
 interface Flags { readonly from: number, readonly to?: number, readonly output: string, readonly format: ExportFormat, readonly plain?: true, readonly json?: true }
 
@@ -34,9 +34,10 @@ function exporting (name: string, argument: string, description: string, whomOf:
   return addSettings(addKeyOptions(addDatabaseOptions(new Command(name))), ['purpose'])
     .description(description)
     .argument(argument, 'whose', whomOf)
-    .requiredOption('--from <time>', 'readings from this time on: a time, or how long ago such as 24h', parseTime)
+    .usage(`${argument} --from <time> --output <file> [options]`)
+    .requiredOption('--from <time>', 'required; readings from this time on: a time, or how long ago such as 24h', parseTime)
     .option('--to <time>', 'readings before this time (default: now)', parseTime)
-    .requiredOption('--output <file>', 'where to; one that is there is never replaced')
+    .requiredOption('--output <file>', 'required; where to; one that is there is never replaced')
     .option('--format <format>', `one of ${exportFormats.join(', ')}`, parseFormat, 'ndjson')
     .option('--plain', 'write it in the clear: anybody who gets the file can read it')
     .option('--json', 'print JSON lines: progress now and then, the result at the end')
@@ -58,7 +59,7 @@ Example:
         return plain ? run(null) : withDataKeys(command, database, run, audit)
       }))
       if (result === null) return
-      write(json ? `${JSON.stringify({ event: 'done', file: path, ...result })}\n` : `${count(result.readings)} readings, ${count(result.bytes)} bytes, ${result.sealed ? `sealed: export ${result.id}` : 'in the clear'}\n`)
+      write(json ? `${JSON.stringify({ event: 'done', file: path, ...result })}\n` : `${counted(result.readings, 'reading')}, ${counted(result.bytes, 'byte')}, ${result.sealed ? `sealed: export ${result.id}` : 'in the clear'}\n`)
     })
 }
 

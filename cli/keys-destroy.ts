@@ -1,13 +1,19 @@
 // `pulsegate keys destroy`: makes what was sealed unreadable for good. Says what it would do; does it with --yes.
 import { Command, InvalidArgumentError } from 'commander'
-import { countKeys, destroyKeys, emptyPayloads, emptyPlain, type KeySelection } from '../ingest/keys/destroy.ts'
+import { countKeys, destroyKeys, emptyPayloads, emptyPlain, type KeyCount, type KeySelection } from '../ingest/keys/destroy.ts'
+import { placeOfMaster } from '../ingest/keys/at-hand.ts'
+import { type Database } from '../ingest/database.ts'
+import { errorCodeOf } from '../runtime/error-code.ts'
+import { PulsegateError } from '../runtime/errors.ts'
 import { isDeviceId } from '../schemas/device.ts'
 import { operatorAgent } from './actor.ts'
 import { CountProgress } from './count-progress.ts'
+import { keySettingNames, keySettingsOf } from './master-key.ts'
 import { withAudited } from './open-audit.ts'
 import { addDatabaseOptions } from './open-database.ts'
+import { addKeyOptions } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
-import { count } from './view/format.ts'
+import { counted } from './view/format.ts'
 
 interface Flags {
   readonly tenant?: string
@@ -21,14 +27,14 @@ interface Flags {
 }
 
 export function destroyCommand (write: (text: string) => void): Command {
-  return addSettings(addDatabaseOptions(new Command('destroy')), ['purpose'])
+  return addSettings(addKeyOptions(addDatabaseOptions(new Command('destroy'))), ['purpose'])
     .description('Destroy data keys: what they have sealed is unreadable for good, in every copy and backup.')
     .option('--tenant <name>', "quarantine of this tenant; '' for devices without one")
     .option('--all-tenants', 'quarantine of all tenants')
     .option('--from <day>', 'only days from this one on, UTC', day)
     .option('--to <day>', 'only days up to this one', day)
     .option('--export <id>', 'this export', uuid)
-    .option('--lost-master <id>', 'everything under a master key that is lost, so that the workers can go on', masterId)
+    .option('--lost-master <id>', 'everything under a master key that is lost, so that the workers can go on; refused while it is at hand', masterId)
     .option('--yes', 'do it; without this it only says what would be destroyed')
     .option('--json', 'print JSON lines: progress now and then, the result at the end')
     .addHelpText('after', `
@@ -41,13 +47,16 @@ Examples:
       const selection = selectionOf(flags, command)
       const { purpose } = configOf(command, ['purpose'])
       await withAudited(command, async (database, audit) => {
-        const found = await countKeys(database, selection)
-        if (flags.yes !== true) {
-          write(flags.json === true ? `${JSON.stringify({ event: 'would-destroy', ...found })}\n` : `would destroy ${count(found.keys)} data keys; ${count(found.messages)} messages in quarantine would be unreadable for good\n`)
-          command.error('error: nothing was destroyed: add --yes to do it', { exitCode: 2, code: 'pulsegate.yes' })
-        }
         const { kind, ...what } = selection
         const event = { type: 'key', subtype: 'destroyed', action: 'D', agent: operatorAgent(), entity: { type: `${kind}-keys`, id: entityOf(selection) }, ...(purpose !== undefined && { purpose }) } as const
+        const found = await findKeys(database, selection, command).catch((error: unknown) => {
+          if (flags.yes === true) audit.record({ ...event, outcome: 'minor-failure', reason: errorCodeOf(error), detail: what })
+          throw error
+        })
+        if (flags.yes !== true) {
+          write(flags.json === true ? `${JSON.stringify({ event: 'would-destroy', ...found })}\n` : `would destroy ${counted(found.keys, 'data key')}; ${counted(found.messages, 'message')} in quarantine would be unreadable for good\n`)
+          command.error('error: nothing was destroyed: add --yes to do it', { exitCode: 2, code: 'pulsegate.yes' })
+        }
         await audit.recordNow({ ...event, outcome: 'success', detail: { ...what, ...found } })
         const keys = await destroyKeys(database, selection)
         const progress = new CountProgress({ done: 'emptied', total: found.messages, json: flags.json ?? false, write })
@@ -55,9 +64,19 @@ Examples:
           for (let emptied = await empty(database, selection); emptied > 0; emptied = await empty(database, selection)) progress.add(emptied)
         }
         progress.end()
-        write(flags.json === true ? `${JSON.stringify({ event: 'done', keys, messages: progress.done })}\n` : `${count(keys)} data keys destroyed; ${count(progress.done)} messages in quarantine are unreadable for good\n`)
+        write(flags.json === true ? `${JSON.stringify({ event: 'done', keys, messages: progress.done })}\n` : `${counted(keys, 'data key')} destroyed; ${counted(progress.done, 'message')} in quarantine ${progress.done === 1 ? 'is' : 'are'} unreadable for good\n`)
       })
     })
+}
+
+/** What is to be destroyed, when it is there and may be. Errors: KEY_SELECTION_EMPTY, KEY_MASTER_AT_HAND, and of placeOfMaster. */
+async function findKeys (database: Database, selection: KeySelection, command: Command): Promise<KeyCount> {
+  const found = await countKeys(database, selection)
+  if (found.keys === 0 && found.messages === 0) throw new PulsegateError('KEY_SELECTION_EMPTY', 'nothing was destroyed: no data key fits that is not destroyed already')
+  if (selection.kind !== 'master') return found
+  const place = await placeOfMaster(database, keySettingsOf(configOf(command, keySettingNames)), selection.id)
+  if (place !== null) throw new PulsegateError('KEY_MASTER_AT_HAND', `nothing was destroyed: master key ${selection.id} is not lost, it is in ${place}`)
+  return found
 }
 
 function selectionOf (flags: Flags, command: Command): KeySelection {

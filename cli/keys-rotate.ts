@@ -7,7 +7,7 @@ import { withAudited } from './open-audit.ts'
 import { addDatabaseOptions } from './open-database.ts'
 import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
-import { count } from './view/format.ts'
+import { counted } from './view/format.ts'
 
 export function rotateCommand (write: (text: string) => void): Command {
   return addSettings(addKeyOptions(addDatabaseOptions(new Command('rotate'))), ['purpose'])
@@ -34,10 +34,10 @@ Example:
         progress.end()
         const missing = [...left.values()].reduce((sum, keys) => sum + keys, 0)
         await audit.recordNow({ ...event, outcome: missing === 0 ? 'success' : 'minor-failure', detail: { keys: progress.done, left: missing, step: 'done' } })
-        const words = [...left].map(([id, keys]) => `${count(keys)} stay under master key ${id}, which was not given: add it to --old-master-keys\n`).join('')
+        const words = [...left].map(([id, keys]) => `${counted(keys, 'data key')} left under master key ${id}, which was not given: add it to --old-master-keys\n`).join('')
         write(options.json === true
           ? `${JSON.stringify({ event: 'done', master: rotation.to, moved: progress.done, left: Object.fromEntries(left) })}\n`
-          : `${count(progress.done)} data keys are wrapped by master key ${rotation.to} now\n${words}`)
+          : `${counted(progress.done, 'data key')} wrapped by master key ${rotation.to} now\n${words}`)
         if (missing > 0) process.exitCode = 1
       }))
     })

@@ -10,7 +10,7 @@ import { withAudited } from './open-audit.ts'
 import { addDatabaseOptions } from './open-database.ts'
 import { addKeyOptions, withDataKeys } from './open-keys.ts'
 import { addSettings, configOf } from './options.ts'
-import { count } from './view/format.ts'
+import { counted } from './view/format.ts'
 
 const pageRows = 500
 
@@ -43,7 +43,7 @@ export function sealCommand (write: (text: string) => void): Command {
           after = page.lastId
         }
         progress.end()
-        write(options.json === true ? `${JSON.stringify({ event: 'done', sealed: progress.done })}\n` : `${count(progress.done)} messages sealed\n`)
+        write(options.json === true ? `${JSON.stringify({ event: 'done', sealed: progress.done })}\n` : `${counted(progress.done, 'message')} sealed\n`)
       }, audit))
     })
 }

@@ -11,6 +11,7 @@ import { isFile, keySettingNames, masterKeyPlace, openKeys } from './master-key.
 import { addDatabaseOptions, withDatabase } from './open-database.ts'
 import { addSettings, configOf } from './options.ts'
 import { type Print, printer, table, timeText } from './text.ts'
+import { counted } from './view/format.ts'
 
 interface Json { readonly json?: true }
 
@@ -54,7 +55,7 @@ function list (print: Print): Command {
       const rows = keys.map((key) => [String(key.id), key.purpose, key.tenant, key.day ?? key.exportId ?? '', `${key.master}${key.master === current ? '' : ' (another)'}`, String(key.messages),
         timeText(key.createdAt), timeText(key.rotatedAt), timeText(key.destroyedAt)])
       const text = keys.length === 0 ? 'no data key was made yet\n' : table(['id', 'purpose', 'tenant', 'day or export', 'master key', 'messages ≤', 'made (UTC)', 'wrapped anew', 'destroyed'], rows)
-      const notes = plain === 0 ? '' : `${plain} messages in quarantine are in the clear, from before sealing: pulsegate keys seal\n`
+      const notes = plain === 0 ? '' : `${counted(plain, 'message')} in quarantine ${plain === 1 ? 'is' : 'are'} in the clear, from before sealing: pulsegate keys seal\n`
       print(options, { master: current, keys, plain }, `${text}master key here: ${current ?? 'none that can be read'}\n${notes}`)
     })
 }

@@ -26,9 +26,15 @@ export const protectionErrors = {
     exit: 1,
     retryable: false
   },
+  EXPORT_UNREADABLE: {
+    meaning: 'The file to be opened as an export cannot be read.',
+    remedy: 'Correct the path, and let this user read the file.',
+    exit: 1,
+    retryable: false
+  },
   EXPORT_SUBJECT_UNKNOWN: {
     meaning: 'No device was ever assigned to the subject that the export is of.',
-    remedy: 'Check the pseudonym; `pulsegate devices list` shows assignments. The attempt is in the audit trail.',
+    remedy: 'Check the pseudonym; `pulsegate devices show <id>` says to whom a device was assigned. The attempt is in the audit trail.',
     exit: 1,
     retryable: false
   },
@@ -38,10 +44,22 @@ export const protectionErrors = {
     exit: 1,
     retryable: false
   },
+  KEY_MASTER_AT_HAND: {
+    meaning: 'The master key that was called lost is there and opens its data keys, so nothing was destroyed.',
+    remedy: 'To retire it: `pulsegate keys rotate`. To destroy what it protects: `pulsegate keys destroy` with --tenant, --all-tenants or --export.',
+    exit: 1,
+    retryable: false
+  },
   KEY_MASTER_UNKNOWN: {
     meaning: 'A data key is wrapped by a master key that this process does not have.',
     remedy: 'Give the master key that the message names in --old-master-keys; when it is lost for good, `pulsegate keys destroy --lost-master <id>` gives up what it protects.',
     exit: 78,
+    retryable: false
+  },
+  KEY_SELECTION_EMPTY: {
+    meaning: 'No data key and no message fits what was to be destroyed; what was destroyed before does not count.',
+    remedy: 'Check the name, id or days: `pulsegate keys list` shows data keys with tenant, day, export and master key.',
+    exit: 1,
     retryable: false
   },
   KEY_SERVICE_REFUSED: {

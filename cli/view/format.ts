@@ -5,6 +5,11 @@ export function count (value: number): string {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ' ')
 }
 
+/** A number with what it counts: '1 data key', '2 data keys'. */
+export function counted (value: number, one: string): string {
+  return `${count(value)} ${one}${value === 1 ? '' : 's'}`
+}
+
 /** Bytes with a binary unit: 1536 → '1.5 KiB'. */
 export function bytes (value: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

@@ -9,7 +9,7 @@ import { ExportOpener, readHead } from './sealed-file.ts'
 
 export interface OpenExportOptions { readonly path: string, readonly keys: DataKeys, readonly agent: AuditAgent, readonly purpose?: string, readonly signal: AbortSignal }
 
-/** Errors: EXPORT_FAILED (no such file), EXPORT_DAMAGED, KEY_DESTROYED, KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, AUDIT_UNAVAILABLE. */
+/** Errors: EXPORT_UNREADABLE, EXPORT_DAMAGED, KEY_DESTROYED, KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, AUDIT_UNAVAILABLE. */
 export async function * openExport (audit: AuditLog, { path, keys, agent, purpose, signal }: OpenExportOptions): AsyncGenerator<Buffer> {
   let event: Omit<AuditEvent & { type: 'data' }, 'outcome'> = { type: 'data', subtype: 'opened', action: 'R', agent, entity: { type: 'export', id: 'unknown' }, ...(purpose !== undefined && { purpose }) }
   let opener: ExportOpener | null = null
@@ -34,6 +34,6 @@ export async function * openExport (audit: AuditLog, { path, keys, agent, purpos
     audit.record({ ...event, outcome: 'serious-failure', reason: signal.aborted ? 'stopped' : errorCodeOf(error) })
     if (error instanceof PulsegateError || signal.aborted) throw error
     const code = errorCodeOf(error)
-    throw /^E[A-Z]+$/.test(code) ? new PulsegateError('EXPORT_FAILED', `${path} cannot be read (${code})`, { cause: error }) : error
+    throw /^E[A-Z]+$/.test(code) ? new PulsegateError('EXPORT_UNREADABLE', `${path} cannot be read (${code})`, { cause: error }) : error
   }
 }

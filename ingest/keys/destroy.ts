@@ -21,13 +21,14 @@ const randomDigest = 'sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_rando
 const plainRows = `(SELECT q.id, 'quarantine' AS purpose, coalesce(p.tenant, s.tenant, '') AS tenant, (q.received_at AT TIME ZONE 'UTC')::date AS day
   FROM quarantine q LEFT JOIN device p ON p.id = q.publisher LEFT JOIN device s ON s.id = q.source WHERE q.key IS NULL)`
 
-/** What `destroyKeys`, `emptyPayloads` and `emptyPlain` would destroy. */
+/** What `destroyKeys`, `emptyPayloads` and `emptyPlain` would destroy; messages that were left over when they were stopped too. */
 export async function countKeys (database: Database, selection: KeySelection): Promise<KeyCount> {
   const { text, values } = conditionOf(selection)
   const { rows: [row] } = await database.query<{ keys: string, messages: string }>(`
-    SELECT count(*) AS keys, coalesce(sum((SELECT count(*) FROM quarantine q WHERE q.key = k.id)), 0)
+    SELECT count(*) FILTER (WHERE destroyed_at IS NULL) AS keys,
+      coalesce(sum((SELECT count(*) FROM quarantine q WHERE q.key = k.id AND (k.destroyed_at IS NULL OR octet_length(q.payload) > 0))), 0)
       ${selection.kind === 'quarantine' ? `+ (SELECT count(*) FROM ${plainRows} AS k WHERE ${text})` : ''} AS messages
-    FROM data_key k WHERE ${text} AND destroyed_at IS NULL`, values)
+    FROM data_key k WHERE ${text}`, values)
   return { keys: Number(row?.keys), messages: Number(row?.messages) }
 }
 

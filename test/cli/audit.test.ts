@@ -99,7 +99,8 @@ test('an export is verified without a database, with a key from elsewhere, and w
   const file = join(base, 'audit.ndjson')
   await run(auditCommand, 'export', '--out', file, '--purpose', 'yearly review')
   t.equal((await stat(file)).mode & 0o777, 0o600)
-  await t.rejects(run(auditCommand, 'export', '--out', file), { code: 'CONFIG_INVALID' }, 'nothing is overwritten')
+  await t.rejects(run(auditCommand, 'export', '--out', file), { code: 'EXPORT_EXISTS' }, 'nothing is overwritten')
+  await t.rejects(run(auditCommand, 'export', '--out', join(base, 'none', 'x')), { code: 'EXPORT_FAILED', message: /ENOENT/ })
   const verify = async (path: string): Promise<VerifyReport> => JSON.parse((await runCommand(auditCommand, 'verify', '--json', '--file', path, '--public-key', folder.publicKey)).out) as VerifyReport
   t.match(await verify(file), { ok: true, rows: 8, signedTo: 7, faults: [] }, 'the key before the rotation is trusted through the new one')
   t.match(await trail('--type', 'key'), [{ subtype: 'rotated', detail: { phase: 'done' } }, { subtype: 'rotated', purpose: 'yearly', detail: { phase: 'begun' } }])

@@ -33,6 +33,11 @@ test('the master key: open to others, replaceable, not the one that wraps; messa
   }
   await planted(() => { chmodSync(masterKey, 0o644) }, 'master key', /chmod/, () => { chmodSync(masterKey, 0o600) })
   await planted(() => { chmodSync(join(data, 'keys'), 0o777) }, 'folder of the master key', /others can replace/, () => { chmodSync(join(data, 'keys'), 0o700) })
+  chmodSync(join(data, 'keys'), 0o755)
+  t.strictSame(faults(await looked()), [], 'a folder that somebody named, such as /etc/pulsegate, may be looked into')
+  only(t, await examineSecurity({ ...clean, data, databaseUrl: url }), 'folder of the master key', /chmod 0700/)
+  chmodSync(join(data, 'keys'), 0o700)
+  t.strictSame(faults(await examineSecurity({ ...clean, data, databaseUrl: url })), [], 'our own is private')
   await owner.query("INSERT INTO data_key (purpose, master, wrapped) VALUES ('export', $1, 'w')", [id])
   await planted(() => owner.query("INSERT INTO data_key (purpose, master, wrapped) VALUES ('digest', 'feedfacefeedface', 'w')"), 'data keys under another master key', /1 under feedface/, () => owner.query("DELETE FROM data_key WHERE purpose = 'digest'"))
   await planted(() => plantPlain(owner, { publisher: randomUUID(), kind: 'telemetry', payload: Buffer.from('c4n4ry'), receivedAtMs: Date.now(), reason: 'not-cbor' }), 'quarantine in the clear', /1 messages/, () => owner.query('DELETE FROM quarantine'))

@@ -8,6 +8,7 @@ import { ensureDevelopmentAuthority } from '../../certs/development.ts'
 import { openAuthority } from '../../certs/authority.ts'
 import { appendJournal, type CertificateRecord } from '../../certs/journal.ts'
 import { authorityPaths, deviceFiles } from '../../certs/files.ts'
+import { renderFindings } from '../../cli/doctor.ts'
 import { examineSecurity, type SecurityConfig } from '../../cli/doctor-security.ts'
 import { recordFindings } from '../../cli/doctor-security-certificates.ts'
 import { clean, dayMs, faults, fleet, only } from '../fixtures/doctor-security.ts'
@@ -56,6 +57,10 @@ test('the folder of the authority: open folders, open keys, weak and shared keys
   writeFileSync(join(certs, 'tokens', 'a.json'), '{}', { mode: 0o644 })
   await planted(() => { chmodSync(join(certs, 'tokens', 'a.json'), 0o600) }, 'other secrets', /a.json/)
 
+  mkdirSync(join(certs, 'operators', 'audit'), { recursive: true, mode: 0o700 })
+  writeFileSync(join(certs, 'operators', 'audit', 'spool.jsonl'), '', { mode: 0o644 })
+  await planted(() => { chmodSync(join(certs, 'operators', 'audit', 'spool.jsonl'), 0o600) }, 'other secrets', /spool.jsonl/)
+
   const before = readFileSync(two.certFile)
   const weak = join(certs, 'weak.key')
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
@@ -72,6 +77,13 @@ test('the folder of the authority: open folders, open keys, weak and shared keys
   t.equal(deviceFiles(authorityPaths(certs), one.id).keyFile, one.keyFile)
 })
 
+test('what the folders above are called makes nothing a secret', async (t) => {
+  const certs = join(testFolder(t), 'audit', 'tokens', 'certs')
+  await ensureDevelopmentAuthority(certs, ['localhost'])
+  await (await openAuthority(certs)).issueDevices([randomUUID()])
+  t.strictSame(faults(await examineSecurity({ ...clean, certs })), [])
+})
+
 test('the journal: shared, several, ending, long-lived and revoked ones are found at their time', async (t) => {
   const nowMs = Date.now()
   const at = (days: number) => new Date(nowMs + days * dayMs).toISOString()
@@ -84,9 +96,19 @@ test('the journal: shared, several, ending, long-lived and revoked ones are foun
   only(t, with_(record('device', [randomUUID(), randomUUID()], -1, 6)), 'certificate shared by devices', /names 2 devices/)
   only(t, with_(record('device', [a], -1, 6)), 'several certificates of one device', new RegExp(`${a} has 2`))
   only(t, with_(record('device', [b], -0.1, 6.9)), 'several certificates of one device', /has 3/)
+  // a certificate begins five minutes before it is issued: of a life of a minute that is most of it
+  const minutes = (id: string, issued: number, to: number) => record('device', [id], (issued - 5) / 1_440, to / 1_440, { issuedAt: at(issued / 1_440) })
+  const several = (...own: CertificateRecord[]) => faults(recordFindings(own, nowMs)).filter(({ name }) => name === 'several certificates of one device')
+  for (const share of [0.61, 2 / 3, 0.73, 0.9]) t.strictSame(several(minutes(a, -share, 1 - share), minutes(a, 0, 1)), [], `renewed at ${share} of its life`)
+  t.match(several(minutes(a, -0.3, 0.7), minutes(a, 0, 1)), [{ status: 'warn' }], 'long before it was due')
+  t.match(several(record('device', [b], -3.9, 3.1), record('device', [b], 0, 7)), [{ status: 'warn' }], 'past half of its life, renewal was not due')
   only(t, with_(record('device', [randomUUID()], -6.9, 0.1)), 'device certificates ending', /until/)
   only(t, [...recordFindings(good.filter(({ role }) => role !== 'server').concat(record('server', ['gate'], -29, 1)), nowMs)], 'server certificate ending', /gate/)
   t.strictSame(faults(with_(record('server', ['localhost'], -29, 1))), [], 'a server certificate that has its successor')
+  const [shared] = faults(with_(...Array.from({ length: 5 }, () => record('device', [randomUUID(), randomUUID()], -1, 6))))
+  t.match(shared, { detail: /; and 2 more \(--all\)$/, faults: Array.from({ length: 5 }, () => /names 2 devices/) }, 'the line is short, nothing is lost')
+  const lines = (all: boolean) => renderFindings(shared === undefined ? [] : [shared], { all }).split('\n').filter((line) => line.includes('names 2 devices'))
+  t.match([lines(false).length, lines(true).length], [1, 5], '--all: a line each')
   only(t, with_(record('issuing', [], -1_800, 20)), 'authority ending', /issuing until/)
   only(t, with_(record('issuing', [], -20, 1_000, { revoked: { at: at(-1), reason: 'keyCompromise' } })), 'authority revoked', /issuing/)
   only(t, with_(record('device', [randomUUID()], -100, 400)), 'certificates living too long', /lives 500 days/)
@@ -151,12 +173,20 @@ test('registry and authority: revoked devices that are active or were heard, ret
 
 test('the command: exit 1 when something is to repair, 0 when not, and one JSON document', async (t) => {
   const main = new URL('./dist/cli/main.js', import.meta.resolve('#package')).pathname
-  const run = (...words: string[]) => spawnSync(process.execPath, [main, 'doctor', '--security', '--data', join(testFolder(t), 'none'), ...words], { encoding: 'utf8', env: { PATH: process.env['PATH'] } })
+  const folder = testFolder(t)
+  const run = (...words: string[]) => spawnSync(process.execPath, [main, 'doctor', '--security', '--data', join(folder, 'none'), ...words], { encoding: 'utf8', env: { PATH: process.env['PATH'] } })
   const fine = run('--json')
   t.equal(fine.status, 0, fine.stderr)
   t.match(JSON.parse(fine.stdout), { ok: true })
   const bad = run('--health-host', '203.0.113.7', '--json')
   t.equal(bad.status, 1)
   t.match(JSON.parse(bad.stdout), { ok: false })
+  const certs = join(folder, 'certs')
+  mkdirSync(certs, { mode: 0o700 })
+  for (const name of ['a', 'b', 'c', 'd', 'e']) writeFileSync(join(certs, `${name}.key`), '', { mode: 0o644 })
+  const open = JSON.parse(run('--certs', certs, '--json').stdout) as { findings: Array<{ name: string, faults?: string[] }> }
+  t.equal(open.findings.find(({ name }) => name === 'key files')?.faults?.length, 5, 'JSON holds all')
+  t.match(run('--certs', certs).stdout, /and 2 more \(--all\)/)
+  t.match(run('--certs', certs, '--all').stdout, /a\.key[^]*b\.key[^]*c\.key[^]*d\.key[^]*e\.key/)
   t.match(run('--allow-weak-durability'), { status: 1, stdout: /✗ weak durability .*\n +→ set appendfsync always/ })
 })

@@ -55,6 +55,9 @@ test('a device, sealed and opened again; a subject, only while a device was assi
   t.ok(lines.every(({ time }, n) => n === 0 || time > (lines[n - 1]?.time ?? '')), 'in the order of time, each once')
 
   t.match(await run('subject', 'A', ...period, '--output', at('a.csv'), '--format', 'csv', '--plain'), { code: 0, out: /^65 readings, .* in the clear/ })
+  t.match(await run('subject', 'A', '--from', '2020-01-01', '--to', '2020-01-02', '--output', at('none.csv'), '--format', 'ndjson', '--plain'), { out: '0 readings, 0 bytes, in the clear\n' })
+  t.match(await run('subject', 'A', '--from', '2026-10-30T23:00:00Z', '--to', '2026-10-30T23:00:01Z', '--output', at('single.csv'), '--plain'), { out: /^1 reading, / })
+  t.match(await run('device', '--help'), { out: /Usage: export device <id> --from <time> --output <file> \[options\]/ })
   const csv = readFileSync(at('a.csv'), 'utf8').trim().split('\r\n')
   t.equal(csv.length, 66)
   t.ok((csv.at(-1) ?? '') < '2026-10-31T12', 'what was measured of somebody else is not in it')
@@ -69,7 +72,7 @@ test('a device, sealed and opened again; a subject, only while a device was assi
   t.match({ code, none }, { code: 1, none: '' })
   t.match(err, /KEY_DESTROYED/)
   t.strictSame(await trail(owner), [
-    `data exported success ${device}`, `data opened success ${id}`, 'data exported success A', 'data exported success B',
+    `data exported success ${device}`, `data opened success ${id}`, ...Array<string>(3).fill('data exported success A'), 'data exported success B',
     'data exported serious-failure nobody EXPORT_SUBJECT_UNKNOWN', `data exported serious-failure ${device} EXPORT_EXISTS`,
     `key destroyed success ${id}`, `data opened serious-failure ${id} KEY_DESTROYED`
   ])
@@ -126,4 +129,5 @@ test('an export that is stopped in the middle leaves no file; a damaged one says
   const { code, err } = await startCli(t, 'export', 'open', path, '--database-url', bench.url).ended
   t.equal(code, 1)
   t.match(err, /EXPORT_DAMAGED: the export is damaged: it ends after 0 whole chunks/)
+  await t.rejects(runCommand(exportCommand, 'open', join(bench.folder, 'none.pgx'), '--database-url', bench.url), { code: 'EXPORT_UNREADABLE', message: /none.pgx cannot be read \(ENOENT\)/ })
 })

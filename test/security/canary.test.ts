@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { test, type Test } from 'tap'
 import { openAuthority } from '../../certs/authority.ts'
+import { ensureDevelopmentAuthority } from '../../certs/development.ts'
 import { authorityPaths } from '../../certs/files.ts'
 import { openDatabase, type Database } from '../../ingest/database.ts'
 import { encodeBirth, encodeTelemetry } from '../../schemas/encode.ts'
@@ -18,6 +19,7 @@ import { testFolder } from '../fixtures/folder.ts'
 import { needsServices } from '../services/skip.ts'
 import { temporaryDatabase } from '../services/timescaledb.ts'
 import { type Canary, findLeaks, keyCanaries, numberCanary, textCanary } from './canaries.ts'
+import { administrationSecrets, enrolmentSecrets, makePeople, sealedSecrets } from './protected-secrets.ts'
 
 const main = new URL('./dist/cli/main.js', import.meta.resolve('#package')).pathname
 const hook = new URL('./test/security/crash-hook.mjs', import.meta.resolve('#package')).href
@@ -50,28 +52,39 @@ async function canaryDatabase (t: Test, password: string): Promise<{ url: string
   return { url: own.href, owner }
 }
 
-interface Program { readonly output: () => string, readonly mqtt: number, readonly health: number, crash (): Promise<void> }
+interface Program { readonly output: () => string, readonly mqtt: number, readonly health: number, readonly est: string, readonly admin: string, crash (): Promise<void> }
 
 async function startUp (t: Test, data: string, env: Record<string, string>): Promise<Program> {
-  const child = spawn(process.execPath, ['--import', hook, `--report-directory=${data}`, main, 'up', '--no-simulator', '--data', data, '--mqtt-port', '0', '--health-port', '0', '--log-level', 'trace'],
+  await ensureDevelopmentAuthority(join(data, 'certs'), ['localhost', '127.0.0.1', '::1'])
+  await makePeople(data)
+  const child = spawn(process.execPath, ['--import', hook, `--report-directory=${data}`, main, 'up', '--no-simulator', '--data', data, '--mqtt-port', '0', '--health-port', '0', '--est-port', '0', '--admin-port', '0', '--log-level', 'trace'],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', ...env } })
   t.teardown(() => { child.kill('SIGKILL') })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString('latin1') })
   await new Promise<void>((resolve, reject) => {
     child.once('close', () => { reject(new Error(`it ended before it was up: ${output.slice(-2_000)}`)) })
-    child.stderr.on('data', () => { if (output.includes('"msg":"pulsegate is up"')) resolve() })
+    // the last line of what people are told of addresses; the log line came before it
+    child.stdout.on('data', () => { if (/^admin +https:.*\n/m.test(output) && output.includes('"msg":"pulsegate is up"')) resolve() })
   })
   const { mqtt, health } = JSON.parse(output.split('\n').find((line) => line.includes('"msg":"pulsegate is up"')) ?? '{}') as { mqtt: string, health: AddressInfo }
   return {
     output: () => output,
     mqtt: Number(new URL(mqtt).port),
     health: health.port,
+    est: addressIn(output, /^enrolment +(https:\/\/[^/]+)/m),
+    admin: addressIn(output, /^admin +(https:\/\/[^/]+)/m),
     crash: async () => {
       child.kill('SIGUSR2')
       if (child.exitCode === null) await once(child, 'close')
     }
   }
+}
+
+function addressIn (output: string, line: RegExp): string {
+  const [, address] = line.exec(output) ?? []
+  if (address === undefined) throw new Error(`no ${line.source} in what it said`)
+  return address
 }
 
 /** The device's connection, not CONNECTed yet. */
@@ -86,7 +99,7 @@ async function device (t: Test, data: string, port: number, id: string): Promise
 
 const page = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
 
-test('no canary planted anywhere comes out of the program, its commands, its traces or its crash [C9]', { ...needsServices, timeout: 420_000 }, async (t) => {
+test('no canary planted anywhere comes out of the program, its commands, its traces or its crash [C9]', { ...needsServices, timeout: 540_000 }, async (t) => {
   const password = textCanary('password of the database')
   const [login, topic, wild, clientId, willText, bad, unknown, serial, subject, redis, wrong] = [
     textCanary('password in CONNECT'), textCanary('topic'), textCanary('filter'), textCanary('client id'), textCanary('will'), textCanary('payload that is no message'),
@@ -151,6 +164,18 @@ test('no canary planted anywhere comes out of the program, its commands, its tra
     'ingest, no Redis': away('ingest', '--redis-url', `redis://:${text(redis)}@127.0.0.1:9`, '--redis-timeout', '300ms', '--health-port', '0', '--log-level', 'trace'),
     'faults of the configuration': away('up', '--database-url', `mysql://u:${text(wrong)}@x/y`, '--redis-url', `http://u:${text(redis)}@x`)
   }
+  const place = { data, away }
+  const sealed = sealedSecrets(place, id)
+  t.match(sealed.opened, String(stored.value).slice(0, 4), 'what is sealed holds the value')
+  const enrolled = await enrolmentSecrets(place, program.est)
+  t.strictSame(enrolled.statuses, { 'EST, token as a path': 404, 'EST, token as bearer': 401, 'EST, token as user': 400, 'EST, token as content type': 415, 'EST, token': 200, 'EST, token used again': 401 })
+  const asked = await administrationSecrets(place, program.admin, id)
+  t.strictSame(asked.statuses, {
+    whoami: 200, status: 200, devices: 200, 'devices, no such state': 400, state: 400, command: 409, 'command, no JSON': 400, 'command, no hex': 400, 'disconnect, no id': 400, disconnect: 200, 'no such page': 404, audit: 200
+  })
+  Object.assign(outputs, sealed.outputs, enrolled.outputs, asked.outputs, { 'audit list': away('audit', 'list', '--json', '--limit', '1000', '--data', data) })
+  const secrets = [sealed, enrolled, asked].flatMap(({ canaries }) => canaries)
+  t.ok(secrets.every(({ bytes }) => bytes.length >= 20), 'each secret is there')
   await program.crash()
   outputs['log'] = program.output()
   outputs['traces and metrics pushed'] = Buffer.concat(traces.bodies)
@@ -163,7 +188,13 @@ test('no canary planted anywhere comes out of the program, its commands, its tra
   const keys = [paths.rootKey, paths.issuingKey, paths.serverKey, join(paths.devices, `${id}.key`)].flatMap((path) => keyCanaries(path.slice(data.length), readFileSync(path, 'utf8')))
   // a client id that was claimed is logged when it is refused: it is how the device called itself, and the only trace of who tried
   const texts = [password, login, topic, wild, willText, bad, unknown, serial, subject, redis, wrong].filter((canary) => canary !== undefined)
-  t.strictSame(findLeaks([...texts, stored, refused, ...keys], outputs), [])
+  const canaries = [...texts, stored, refused, ...keys, ...secrets]
+  t.strictSame(findLeaks(canaries, outputs), [])
+  // the search itself: each canary, planted in each output, is found there and nowhere else
+  for (const canary of canaries) {
+    const planted = Object.entries(outputs).filter(([name, output]) => findLeaks([canary], { [name]: Buffer.concat([Buffer.from(output), canary.bytes]) }).length !== 1)
+    t.strictSame(planted, [], `${canary.place}: planted, it is found in every output`)
+  }
 })
 
 test('a canary that is leaked on purpose is found, in each form it may take [C9]', { ...needsServices, timeout: 120_000 }, async (t) => {
