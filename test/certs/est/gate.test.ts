@@ -40,7 +40,7 @@ test('who waits in vain is closed and counted', async (t) => {
 
 test('an address that is kept out of the broker may still renew, slowly: its certificates may have ended', async (t) => {
   const { bench, est } = await both(t, { authenticationFailures: 3 })
-  for (let n = 0; n < 5; n++) await bench.tls(bench.pki.bad.expired)
+  for (let n = 0; n < 5; n++) await bench.tls(bench.pki.bad.foreignCa)
   await eventually(() => (bench.broker.stats().banned.addresses) === 1)
   t.equal((await est.ask('cacerts')).status, 200)
 })
