@@ -171,7 +171,7 @@ test('no canary planted anywhere comes out of the program, its commands, its tra
   t.strictSame(enrolled.statuses, { 'EST, token as a path': 404, 'EST, token as bearer': 401, 'EST, token as user': 400, 'EST, token as content type': 415, 'EST, token': 200, 'EST, token used again': 401 })
   const asked = await administrationSecrets(place, program.admin, id)
   t.strictSame(asked.statuses, {
-    whoami: 200, status: 200, devices: 200, 'devices, no such state': 400, state: 400, command: 409, 'command, no JSON': 400, 'command, no hex': 400, 'disconnect, no id': 400, disconnect: 200, 'no such page': 404, audit: 200
+    whoami: 200, status: 200, devices: 200, 'devices, no such state': 400, state: 400, command: 409, 'command, no JSON': 400, 'command, no hex': 400, 'disconnect, no id': 400, disconnect: 200, pardon: 200, 'no such page': 404, audit: 200
   })
   Object.assign(outputs, sealed.outputs, enrolled.outputs, asked.outputs, { 'audit list': away('audit', 'list', '--json', '--limit', '1000', '--data', data) })
   const secrets = [sealed, enrolled, asked].flatMap(({ canaries }) => canaries)

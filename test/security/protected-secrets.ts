@@ -95,6 +95,7 @@ export async function administrationSecrets ({ data }: Place, url: string, id: s
   await send('operator', 'POST', `/v1/devices/${id}/command`, 'command, no hex', JSON.stringify({ hex: plain(body) }))
   await send('operator', 'POST', `/v1/devices/${plain(path)}/disconnect`, 'disconnect, no id')
   await send('operator', 'POST', `/v1/devices/${id}/disconnect`, 'disconnect')
+  await send('operator', 'POST', `/v1/devices/${id}/pardon`, 'pardon')
   await send('operator', 'GET', `/v1/${plain(path)}`, 'no such page')
   await send('auditor', 'GET', '/v1/audit?limit=1000', 'audit')
   const keys = ['operator', 'auditor'].flatMap((role) => keyCanaries(`key of ${role}`, readFileSync(keyOf(data, `canary-${role}`), 'utf8')))
