@@ -42,7 +42,7 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
         const verb = verbs.find((name) => stateOf[name] === state)
         if (verb === undefined) throw new BadRequest(`"state" must be one of ${verbs.map((name) => stateOf[name]).join(', ')}`)
         // what has no way back but by force has none here
-        for await (const [result] of changeDevices([id], changeState(verb, false), { database, audit, agent: request.agent })) {
+        for await (const [result] of changeDevices([id], changeState(verb, false), { database, audit, agent: request.agent, ...(request.purpose !== undefined && { purpose: request.purpose }) })) {
           if (result?.outcome === 'refused') throw new PulsegateError(result.code, result.message)
         }
         return { id, state }
