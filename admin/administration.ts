@@ -84,7 +84,7 @@ export class Administration {
     const tell = teller(this.#options.audit, operator, socket.remoteAddress, requestId, method)
     if (operator === null || !isGoodNow()) {
       tell.refused('certificate', path)
-      return answerTo.certificate
+      return answerTo.certificate()
     }
     const waitMs = this.#rate.take(operator.name, performance.now())
     if (waitMs > 0) {
@@ -113,7 +113,7 @@ export class Administration {
       why = purpose
       if (!isGoodNow()) { // a body may take seconds
         tell.refused('certificate', route.path, route, params)
-        return answerTo.certificate
+        return answerTo.certificate()
       }
       await tell.begun(route, params, purpose)
       return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body, purpose }))
