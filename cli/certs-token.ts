@@ -7,6 +7,7 @@ import { openAuthority } from '../certs/authority.ts'
 import { checkDeviceId } from '../certs/profile.ts'
 import { type MadeToken, type TokenRecord, Tokens, tokenLifeMs } from '../certs/tokens.ts'
 import { type AuditEvent } from '../runtime/audit.ts'
+import { formatDuration } from '../runtime/duration.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { addPurposeOption, operatorAgent, purposeOf } from './actor.ts'
 import { duration, wholeNumber } from './arguments.ts'
@@ -27,7 +28,7 @@ export function tokenCommand (print: Print): Command {
     .argument('[uuid...]', 'device ids, a token each')
     .option('--any', 'not for a certain device: each enrols one device that this authority has not issued for before')
     .option('--count <n>', 'with --any: how many (default: 1)', wholeNumber(1, 10_000))
-    .option('--expires <duration>', 'how long it can be used, one minute to 30 days (default: 24h)', lifeOfToken, tokenLifeMs.default)
+    .addOption(new Option('--expires <duration>', 'how long it can be used, one minute to 30 days').argParser(lifeOfToken).default(tokenLifeMs.default, formatDuration(tokenLifeMs.default)))
     .option('--out <file>', 'write them here (0600, never overwritten) instead of printing them: a line each, device id or `any`, and token')
     .addCommand(revokeCommand(print))
     .action(async (ids: string[], options: MakeOptions, command: Command) => {
