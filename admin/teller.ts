@@ -17,7 +17,7 @@ export interface Teller {
 export function teller (audit: AuditLog, operator: Operator | null, address: string | undefined, requestId: string, method: string): Teller {
   const agent: AuditAgent = {
     id: operator?.name ?? 'unknown',
-    role: 'operator',
+    role: operator?.role ?? 'operator',
     ...(address !== undefined && { address }),
     ...(operator && { certificateSerial: operator.serial, certificateIssuer: operator.issuer })
   }

@@ -107,7 +107,7 @@ test('operators\' certificates and lists about to end are said in /readyz, as a 
   await agedOperatorLists(pki.dir, 25)
   const { ask, health, told, metrics } = await serveFrom(t, pki)
   t.equal(await ask(alice), 200)
-  t.match(health.report(), { ready: true, checks: { administration: { reason: /operators.*issuing\.pem: the revocation list of "Pulsegate issuing CA" ends .*do: pulsegate certs crl --dir .*operators$/ } } })
+  t.match(health.report(), { ready: true, checks: { administration: { reason: /operators.*issuing\.pem: the revocation list of "Pulsegate operators issuing CA" ends .*do: pulsegate certs crl --dir .*operators$/ } } })
   t.match(told, [{ type: 'security', subtype: 'certificate-expiring', reason: 'ending', detail: { what: 'revocation-list', file: /operators/ } }])
   const text = await metrics()
   for (const what of ['revocation-list', 'ca-certificate', 'server-certificate']) t.match(text, new RegExp(`pulsegate_certificate_expires_seconds\\{(?=[^}]*what="${what}")[^}]*of="operators"`), what)
