@@ -98,7 +98,7 @@ test('upkeep renews operators\' lists every hour, and a fault of theirs does not
 })
 
 test('a missing operators\' authority ends the start, with what to do', async (t) => {
-  await t.rejects(serveFrom(t, await createPki(t)), { code: 'TLS_FILE_MISSING', message: /pulsegate certs operator <name>/ })
+  await t.rejects(serveFrom(t, await createPki(t)), { code: 'CERTS_OPERATORS_MISSING', message: /pulsegate certs operator <name> --role operator --dir / })
 })
 
 test('operators\' certificates and lists about to end are said in /readyz, as a metric, and to the audit trail [C22]', async (t) => {
