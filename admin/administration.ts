@@ -11,6 +11,7 @@ import { answerTo, type Answer } from './answer.ts'
 import { readJson } from './body.ts'
 import { isGood, operatorOf, type Operator, type OperatorTrust } from './operator.ts'
 import { RateLimiter } from './rate.ts'
+import { takePurpose } from './purpose.ts'
 import { mayDo } from './rights.ts'
 import { matchRoute, type AdminRoute } from './routes.ts'
 import { teller, type Teller } from './teller.ts'
@@ -83,7 +84,7 @@ export class Administration {
     const tell = teller(this.#options.audit, operator, socket.remoteAddress, requestId, method)
     if (operator === null || !isGoodNow()) {
       tell.refused('certificate', path)
-      return answerTo.certificate
+      return answerTo.certificate()
     }
     const waitMs = this.#rate.take(operator.name, performance.now())
     if (waitMs > 0) {
@@ -106,17 +107,19 @@ export class Administration {
   }
 
   async #perform (request: IncomingMessage, { operator, isGoodNow, route, params, query, tell }: Permitted): Promise<Answer> {
+    let why: string | undefined
     try {
-      const body = await readJson(request)
+      const { body, purpose } = takePurpose(await readJson(request))
+      why = purpose
       if (!isGoodNow()) { // a body may take seconds
         tell.refused('certificate', route.path, route, params)
-        return answerTo.certificate
+        return answerTo.certificate()
       }
-      await tell.begun(route, params)
-      return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body }))
+      await tell.begun(route, params, purpose)
+      return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body, purpose }))
     } catch (error) {
       const answer = answerTo.failed(error)
-      tell.failed(route, params, answer)
+      tell.failed(route, params, answer, why)
       if (answer.status === 500) this.#options.observability.log.error({ err: error, route: route.path }, 'a request to the administration address failed')
       return answer
     }

@@ -25,12 +25,12 @@ export async function readJson (request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** The text under `name` of a JSON object that has no other fields than `names`. Throws BadRequest. */
+/** The text under `name` of a JSON object that has no other fields than `names`; purpose.ts has taken its own. Throws BadRequest. */
 export function textFields<N extends string> (body: unknown, names: readonly N[]): Partial<Record<N, string>> {
   if (body === undefined) return {}
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new BadRequest('the body must be a JSON object')
   for (const [name, value] of Object.entries(body)) {
-    if (!(names as readonly string[]).includes(name)) throw new BadRequest(`"${name.slice(0, 40)}" is not a field; there are: ${names.join(', ')}`)
+    if (!(names as readonly string[]).includes(name)) throw new BadRequest(`"${name.slice(0, 40)}" is not a field; there are: ${[...names, 'purpose'].join(', ')}`)
     if (typeof value !== 'string') throw new BadRequest(`"${name}" must be a text`)
   }
   return body

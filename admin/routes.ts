@@ -10,8 +10,10 @@ export interface AdminRequest {
   /** Of the path's `:names`, decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
-  /** The JSON body; undefined when there was none. */
+  /** The JSON body without its `purpose`; undefined when there was none. */
   readonly body: unknown
+  /** Why, in the words of the operator; undefined when they did not say. */
+  readonly purpose: string | undefined
 }
 
 export interface AdminRoute {

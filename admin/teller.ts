@@ -1,4 +1,5 @@
-// Writes down who asked the administration address for what, and how it ended. Never a body: a command may hold a patient's data.
+// Writes down who asked the administration address for what, and how it ended. Never a body: a command may
+// hold a patient's data. What the operator says of why (purpose.ts) is there.
 import { type AuditAgent, type AuditEvent, type AuditLog } from '../runtime/audit.ts'
 import { type Answer } from './answer.ts'
 import { type Operator } from './operator.ts'
@@ -9,14 +10,14 @@ export interface Teller {
   readonly agent: AuditAgent
   refused (reason: string, path: string, route?: AdminRoute, params?: Record<string, string>): void
   /** Rejects when it cannot be written down; then nothing may be done. */
-  begun (route: AdminRoute, params: Record<string, string>): Promise<void>
-  failed (route: AdminRoute, params: Record<string, string>, answer: Answer): void
+  begun (route: AdminRoute, params: Record<string, string>, purpose: string | undefined): Promise<void>
+  failed (route: AdminRoute, params: Record<string, string>, answer: Answer, purpose: string | undefined): void
 }
 
 export function teller (audit: AuditLog, operator: Operator | null, address: string | undefined, requestId: string, method: string): Teller {
   const agent: AuditAgent = {
     id: operator?.name ?? 'unknown',
-    role: 'operator',
+    role: operator?.role ?? 'operator',
     ...(address !== undefined && { address }),
     ...(operator && { certificateSerial: operator.serial, certificateIssuer: operator.issuer })
   }
@@ -34,7 +35,11 @@ export function teller (audit: AuditLog, operator: Operator | null, address: str
   return {
     agent,
     refused (reason, path, route, params) { audit.record(event('serious-failure', path === '(unknown)' || route ? path : '(not looked at)', reason, route, params)) },
-    begun: (route, params) => audit.recordNow(event('success', route.path, undefined, route, params)),
-    failed (route, params, answer) { audit.record(event('minor-failure', route.path, answer.code, route, params)) }
+    begun: (route, params, purpose) => audit.recordNow(withPurpose(event('success', route.path, undefined, route, params), purpose)),
+    failed (route, params, answer, purpose) { audit.record(withPurpose(event('minor-failure', route.path, answer.code, route, params), purpose)) }
   }
+}
+
+function withPurpose (event: AuditEvent, purpose: string | undefined): AuditEvent {
+  return purpose === undefined ? event : { ...event, purpose }
 }

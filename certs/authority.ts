@@ -6,6 +6,7 @@
 import { type KeyObject } from 'node:crypto'
 import { dirname } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
+import { fleetNames, type CaNames } from './ca-names.ts'
 import { authorityPaths, deviceFiles, isThere, keyPem, readKeyText, refuseOpenDirectory, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { createAuthorityFiles } from './init.ts'
 import { deviceRequest, hasEncryptedServerKey, issueServerFiles, signLeaf, type IssuedCertificate, type IssuedServer, type LeafRequest } from './issue.ts'
@@ -69,9 +70,9 @@ export interface AuthorityOptions {
 }
 
 /** Makes a new authority in `directory` (created, 0700). Throws CERTS_AUTHORITY_EXISTS rather than overwrite anything. */
-export async function initAuthority (directory: string, options: AuthorityOptions = {}): Promise<Authority> {
+export async function initAuthority (directory: string, options: AuthorityOptions = {}, names: CaNames = fleetNames): Promise<Authority> {
   const paths = authorityPaths(directory, options.rootDirectory)
-  await createAuthorityFiles(paths, Date.now(), options.passphrase)
+  await createAuthorityFiles(paths, names, Date.now(), options.passphrase)
   const authority = await openAuthority(directory, options)
   await authority.writeCrls()
   return authority

@@ -4,26 +4,24 @@
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PulsegateError } from '../runtime/errors.ts'
+import { type CaNames } from './ca-names.ts'
 import { isMissing, keyPem, refuseOpenDirectory, syncDirectory, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { appendEntries, type Issued, type Role } from './journal.ts'
 import { caExtensions, lifeDays, validity, type Validity } from './profile.ts'
 import { createKeyPair, selfSigner, signCertificate, type KeyPair, type SignedCertificate } from './signing.ts'
 
-const rootName = 'Pulsegate root CA'
-const issuingName = 'Pulsegate issuing CA'
-
 /**
  * Creates everything but the revocation lists; the keys under the passphrase when one is given. Throws CERTS_AUTHORITY_EXISTS when any of
  * it is there already.
  */
-export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number, passphrase?: string): Promise<void> {
+export async function createAuthorityFiles (paths: AuthorityPaths, names: CaNames, nowMs: number, passphrase?: string): Promise<void> {
   await makeDirectories(paths)
   await refuseExisting(paths)
   const rootKeys = createKeyPair()
   const issuingKeys = createKeyPair()
   const rootLife = validity(nowMs, lifeDays.root)
   const issuingLife = validity(nowMs, lifeDays.issuing)
-  const { root, issuing } = signBoth(rootKeys, rootLife, issuingKeys, issuingLife)
+  const { root, issuing } = signBoth(names, { keys: rootKeys, life: rootLife }, { keys: issuingKeys, life: issuingLife })
   await writeNewKey(paths.issuingKey, issuingKeys, passphrase)
   await writeNewKey(paths.rootKey, rootKeys, passphrase)
   await writePublic(paths.rootCertificate, root.pem)
@@ -36,14 +34,16 @@ export async function createAuthorityFiles (paths: AuthorityPaths, nowMs: number
   await syncDirectory(paths.directory)
 }
 
-function signBoth (rootKeys: KeyPair, rootLife: Validity, issuingKeys: KeyPair, issuingLife: Validity): { root: SignedCertificate, issuing: SignedCertificate } {
-  const signer = selfSigner(rootKeys, rootName)
+interface Wanted { readonly keys: KeyPair, readonly life: Validity }
+
+function signBoth (names: CaNames, ofRoot: Wanted, ofIssuing: Wanted): { root: SignedCertificate, issuing: SignedCertificate } {
+  const signer = selfSigner(ofRoot.keys, names.root)
   const root = signCertificate({
-    commonName: rootName, publicKey: rootKeys.publicKey, ...rootLife, extensions: caExtensions({})
+    commonName: names.root, publicKey: ofRoot.keys.publicKey, ...ofRoot.life, extensions: caExtensions({})
   }, signer)
   const issuing = signCertificate({
     // path length 0: whoever steals the issuing key cannot make further CAs with it
-    commonName: issuingName, publicKey: issuingKeys.publicKey, ...issuingLife, extensions: caExtensions({ pathLength: 0 })
+    commonName: names.issuing, publicKey: ofIssuing.keys.publicKey, ...ofIssuing.life, extensions: caExtensions({ pathLength: 0 })
   }, signer)
   return { root, issuing }
 }

@@ -2,6 +2,7 @@
 // whoever trusts only the old one still finds the way to what the new one has signed.
 import { readFile, unlink } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
+import { furtherName } from './ca-names.ts'
 import { isMissing, isThere, keyPem, readKeyText, writeKey, writePublic, type AuthorityPaths } from './files.ts'
 import { issuedEntry } from './init.ts'
 import { appendEntries } from './journal.ts'
@@ -48,7 +49,7 @@ export async function makeCa (paths: AuthorityPaths, { layout, signedBy, wish, p
   const nowMs = Date.now()
   const life = validity(nowMs, lifeDays.issuing, top.notAfterMs)
   // another name than the others': TLS libraries look lists up by it
-  const { serial, pem } = signCertificate({ commonName: `Pulsegate issuing CA ${number}`, publicKey: keys.publicKey, ...life, extensions: caExtensions({ pathLength: 0 }) }, top.signer)
+  const { serial, pem } = signCertificate({ commonName: furtherName(signedBy.certificate, number), publicKey: keys.publicKey, ...life, extensions: caExtensions({ pathLength: 0 }) }, top.signer)
   const files = issuingFiles(paths, layout2, number)
   await writePair(files, keyPem(keys.privateKey, passphrase), pem)
   await appendEntries(paths.journal, [issuedEntry(serial, 'issuing', [], life, nowMs, top.serial)])
@@ -59,7 +60,7 @@ interface NewRoot { readonly number: number, readonly old: CaCertificate, readon
 
 async function makeRoot (paths: AuthorityPaths, { number, old, oldSigner, passphrase }: NewRoot): Promise<{ number: number, serial: string, signer: Signer, notAfterMs: number }> {
   const keys = createKeyPair()
-  const commonName = `Pulsegate root CA ${number}`
+  const commonName = furtherName(old.certificate, number)
   const nowMs = Date.now()
   const life = validity(nowMs, lifeDays.root)
   const crossLife = validity(nowMs, lifeDays.root, Date.parse(old.certificate.validTo))

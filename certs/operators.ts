@@ -6,6 +6,7 @@ import * as asn1 from '@peculiar/asn1-x509'
 import { PulsegateError } from '../runtime/errors.ts'
 import { operatorUri, readOperatorUri, type OperatorRole } from '../runtime/operator-roles.ts'
 import { initAuthority, openAuthority, type Authority, type AuthorityOptions, type IssuedCertificate, type LifeOptions } from './authority.ts'
+import { operatorsNames } from './ca-names.ts'
 import { renewLists } from './development.ts'
 import { authorityPaths, isThere, keyPem, writeKey, writePublic } from './files.ts'
 import { alternativeNames, leafExtensions, uriName } from './profile.ts'
@@ -65,7 +66,7 @@ async function openOrMake (fleet: string, options: AuthorityOptions): Promise<{ 
   if (await isThere(authorityPaths(directory).ca)) return { authority: await openAuthority(directory, options), first: false }
   // no plain keys beside encrypted ones: who encrypts the fleet's opens them here first
   if (options.passphrase === undefined && await isThere(authorityPaths(fleet).ca)) await openAuthority(fleet)
-  return { authority: await initAuthority(directory, options), first: true }
+  return { authority: await initAuthority(directory, options, operatorsNames), first: true }
 }
 
 /** Writes the operators' lists when they are past half of their life; says whether. False where nobody administers. */

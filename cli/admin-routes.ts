@@ -8,6 +8,7 @@ import { type Database } from '../ingest/database.ts'
 import { listDevices } from '../ingest/registry-list.ts'
 import { changeDevices } from '../ingest/registry-change.ts'
 import { changeState } from '../ingest/registry-changes.ts'
+import { refuseUnknown } from '../ingest/registry-show.ts'
 import { stateOf, type StateVerb } from '../ingest/registry-states.ts'
 import { type AuditEntity, type AuditLog } from '../runtime/audit.ts'
 import { PulsegateError } from '../runtime/errors.ts'
@@ -43,7 +44,7 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
         const verb = verbs.find((name) => stateOf[name] === state)
         if (verb === undefined) throw new BadRequest(`"state" must be one of ${verbs.map((name) => stateOf[name]).join(', ')}`)
         // what has no way back but by force has none here
-        for await (const [result] of changeDevices([id], changeState(verb, false), { database, audit, agent: request.agent })) {
+        for await (const [result] of changeDevices([id], changeState(verb, false), { database, audit, agent: request.agent, ...(request.purpose !== undefined && { purpose: request.purpose }) })) {
           if (result?.outcome === 'refused') throw new PulsegateError(result.code, result.message)
         }
         return { id, state }
@@ -55,7 +56,13 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
       right: 'sessions:end',
       action: 'E',
       entity: device,
-      handle: async (request) => ({ id: deviceId(request), ended: broker.disconnect(deviceId(request), `by ${request.operator.name}`) })
+      async handle (request) {
+        const id = deviceId(request)
+        textFields(request.body, [])
+        const ended = broker.disconnect(id, `by ${request.operator.name}`)
+        if (!ended) await refuseUnknown(database, id)
+        return { id, ended }
+      }
     },
     {
       method: 'POST',
@@ -63,7 +70,13 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
       right: 'devices:change',
       action: 'U',
       entity: device,
-      handle: async (request) => ({ id: deviceId(request), pardoned: broker.pardon(deviceId(request)) })
+      async handle (request) {
+        const id = deviceId(request)
+        textFields(request.body, [])
+        const pardoned = broker.pardon(id)
+        if (!pardoned) await refuseUnknown(database, id)
+        return { id, pardoned }
+      }
     },
     {
       method: 'POST',
@@ -75,7 +88,12 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
         const id = deviceId(request)
         const { hex } = textFields(request.body, ['hex'])
         if (hex === undefined || !/^([0-9a-fA-F]{2})+$/.test(hex)) throw new BadRequest('"hex" must be the bytes of the command in hexadecimal')
-        await broker.command(id, Buffer.from(hex, 'hex'))
+        try {
+          await broker.command(id, Buffer.from(hex, 'hex'))
+        } catch (error) {
+          if (error instanceof PulsegateError && error.code === 'DEVICE_AWAY') await refuseUnknown(database, id)
+          throw error
+        }
         return { id, handed: true }
       }
     },

@@ -9,6 +9,8 @@ import { type OperatorRole } from '../runtime/operator-roles.ts'
 import { operatorAgent } from './actor.ts'
 
 type CertificateEvent = Extract<AuditEvent, { type: 'certificate' }>
+/** What a command adds to each of its events: `purpose`, when one was given (actor.ts). */
+export type Why = Pick<AuditEvent, 'purpose'>
 type AuthorityEvent = Extract<AuditEvent, { type: 'authority' }>
 
 /** Each is a file and an fsync; of more, one event with their number says enough: the journal names each. */
@@ -19,8 +21,8 @@ async function tell (directory: string, events: readonly AuditEvent[]): Promise<
   for (const event of events) await spoolAudit(directory, event)
 }
 
-export async function tellIssued (directory: string, issued: ReadonlyArray<{ readonly serial: string, readonly name: string, readonly notAfterMs: number }>, kind: 'device' | 'server' | OperatorRole, how: 'issue' | 'sign' | 'server' | 'operator'): Promise<void> {
-  const base = { type: 'certificate', subtype: 'issued', action: 'C', outcome: 'success', agent: operatorAgent() } as const
+export async function tellIssued (directory: string, issued: ReadonlyArray<{ readonly serial: string, readonly name: string, readonly notAfterMs: number }>, kind: 'device' | 'server' | OperatorRole, how: 'issue' | 'sign' | 'server' | 'operator', why: Why = {}): Promise<void> {
+  const base = { type: 'certificate', subtype: 'issued', action: 'C', outcome: 'success', agent: operatorAgent(), ...why } as const
   const last = issued.at(-1)
   if (issued.length > maxSingly && last !== undefined) {
     await tell(directory, [{ ...base, count: issued.length, entity: { type: 'certificate', id: last.serial }, detail: { how, kind } }])
@@ -30,8 +32,8 @@ export async function tellIssued (directory: string, issued: ReadonlyArray<{ rea
     ({ ...base, entity: { type: 'certificate', id: serial }, detail: { how, [kind]: name, notAfter: new Date(notAfterMs).toISOString() } })))
 }
 
-export async function tellRevoked (directory: string, revoked: readonly CertificateRecord[], reason: string): Promise<void> {
-  const base = { type: 'certificate', subtype: 'revoked', action: 'U', outcome: 'success', reason, agent: operatorAgent() } as const
+export async function tellRevoked (directory: string, revoked: readonly CertificateRecord[], reason: string, why: Why): Promise<void> {
+  const base = { type: 'certificate', subtype: 'revoked', action: 'U', outcome: 'success', reason, agent: operatorAgent(), ...why } as const
   const last = revoked.at(-1)
   if (revoked.length > maxSingly && last !== undefined) {
     await tell(directory, [{ ...base, count: revoked.length, entity: { type: 'certificate', id: last.serial } }])
@@ -51,12 +53,12 @@ export async function tellLists (directory: string, { issuing, root }: CrlReport
   })])
 }
 
-export async function tellStep (directory: string, { step, phase, issuing, trusted, server, finishedEarlier }: StepReport, forced: boolean): Promise<void> {
-  await tell(directory, [authorityEvent(directory, 'rotation', 'U', { step, phase, issuing, trusted: trusted.join(' '), server, forced, finishedEarlier })])
+export async function tellStep (directory: string, { step, phase, issuing, trusted, server, finishedEarlier }: StepReport, forced: boolean, why: Why): Promise<void> {
+  await tell(directory, [{ ...authorityEvent(directory, 'rotation', 'U', { step, phase, issuing, trusted: trusted.join(' '), server, forced, finishedEarlier }), ...why }])
 }
 
-export async function tellKeysChanged (directory: string, encrypted: boolean, files: number): Promise<void> {
-  await tell(directory, [authorityEvent(directory, 'key-changed', 'U', { encrypted, files })])
+export async function tellKeysChanged (directory: string, encrypted: boolean, files: number, why: Why): Promise<void> {
+  await tell(directory, [{ ...authorityEvent(directory, 'key-changed', 'U', { encrypted, files }), ...why }])
 }
 
 function authorityEvent (directory: string, subtype: AuthorityEvent['subtype'], action: AuthorityEvent['action'], detail?: NonNullable<AuditEvent['detail']>): AuthorityEvent {

@@ -9,8 +9,9 @@ import { describeCertificates } from '../certs/describe.ts'
 import { readRequired } from '../certs/files.ts'
 import { type Authority } from '../certs/authority.ts'
 import { PulsegateError } from '../runtime/errors.ts'
-import { tellStep } from './certs-audit.ts'
-import { authorityOptions, openedAuthority, rootDirOption, subcommand, type RootOptions } from './certs-options.ts'
+import { purposeOf } from './actor.ts'
+import { tellStep, type Why } from './certs-audit.ts'
+import { authorityOptions, openedAuthority, rightsCommand, rootDirOption, subcommand, type RootOptions } from './certs-options.ts'
 import { caStatusText, stepText } from './certs-ca-text.ts'
 import { type Print } from './text.ts'
 
@@ -37,33 +38,35 @@ function status (print: Print): Command {
 }
 
 function prepareCommand (print: Print): Command {
-  return subcommand('ca prepare', 'make the next issuing CA and trust it; needs the root key', ['ca prepare --root-dir /media/stick', 'ca prepare --new-root --root-dir /media/stick'])
+  return rightsCommand('ca prepare', 'make the next issuing CA and trust it; needs the root key', ['ca prepare --root-dir /media/stick', 'ca prepare --new-root --root-dir /media/stick'])
     .addOption(rootDirOption('where root.key is'))
     .option('--new-root', 'make a new root too, signed by the old one as well, so that nobody loses the way')
-    .action(async (options: RootOptions & { newRoot?: true }) => {
-      await take(print, options, (rotation) => prepare(rotation, { newRoot: options.newRoot === true }))
+    .action(async (options: RootOptions & { newRoot?: true }, command: Command) => {
+      await take(print, options, purposeOf(command), (rotation) => prepare(rotation, { newRoot: options.newRoot === true }))
     })
 }
 
 function activateCommand (print: Print): Command {
-  return subcommand('ca activate', 'issue from the next CA from now on, the broker\'s certificate first', ['ca activate'])
+  return rightsCommand('ca activate', 'issue from the next CA from now on, the broker\'s certificate first', ['ca activate'])
     .addOption(rootDirOption('where root.key is'))
-    .action(async (options: RootOptions) => { await take(print, options, activate) })
+    .action(async (options: RootOptions, command: Command) => { await take(print, options, purposeOf(command), activate) })
 }
 
 function retireCommand (print: Print): Command {
-  return withForce(subcommand('ca retire', 'trust the old CA no more', ['ca retire', 'ca retire --force --yes']))
-    .action(async (options: ForceOptions) => {
+  return withForce(rightsCommand('ca retire', 'trust the old CA no more', ['ca retire', 'ca retire --force --yes']))
+    .action(async (options: ForceOptions, command: Command) => {
+      const why = purposeOf(command)
       const forced = await confirmed(options, ({ phase, cas }) => phase === 'activated' ? cas.find(({ state }) => state === 'trusted')?.serial : undefined)
-      await take(print, options, (rotation) => retire(rotation, { force: forced }), forced)
+      await take(print, options, why, (rotation) => retire(rotation, { force: forced }), forced)
     })
 }
 
 function rollbackCommand (print: Print): Command {
-  return withForce(subcommand('ca rollback', 'take the last step back', ['ca rollback']))
-    .action(async (options: ForceOptions) => {
+  return withForce(rightsCommand('ca rollback', 'take the last step back', ['ca rollback']))
+    .action(async (options: ForceOptions, command: Command) => {
+      const why = purposeOf(command)
       const forced = await confirmed(options, ({ phase, cas }) => phase === 'prepared' ? cas.find(({ state }) => state === 'trusted')?.serial : undefined)
-      await take(print, options, (rotation) => rollback(rotation, { force: forced }), forced)
+      await take(print, options, why, (rotation) => rollback(rotation, { force: forced }), forced)
     })
 }
 
@@ -74,11 +77,11 @@ function withForce (command: Command): Command {
     .option('--yes', 'with --force: do not ask')
 }
 
-async function take (print: Print, options: RootOptions, step: (rotation: RotationOptions) => Promise<StepReport>, forced = false): Promise<void> {
+async function take (print: Print, options: RootOptions, why: Why, step: (rotation: RotationOptions) => Promise<StepReport>, forced = false): Promise<void> {
   const authority = await openedAuthority(options)
   const { passphrase } = await authorityOptions(options)
   const report = await step({ paths: authority.paths, ...(passphrase !== undefined && { passphrase }) })
-  await tellStep(authority.paths.directory, report, forced)
+  await tellStep(authority.paths.directory, report, forced, why)
   const now = await statusOf(authority)
   print(options, { ...report, status: now }, stepText(report) + caStatusText(now))
 }

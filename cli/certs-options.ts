@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { openAuthority, type Authority, type AuthorityOptions } from '../certs/authority.ts'
 import { lifeDays } from '../certs/profile.ts'
 import { readPassphrase } from '../runtime/passphrase.ts'
+import { addPurposeOption } from './actor.ts'
 
 export interface CommonOptions { readonly dir: string, readonly json?: true, readonly passphraseFile?: string }
 export interface DaysOptions extends CommonOptions { readonly days?: number }
@@ -15,6 +16,11 @@ export function subcommand (name: string, description: string, examples: readonl
     .addOption(new Option('--passphrase-file <file>', 'holds the passphrase of encrypted keys in its first line').env('PULSEGATE_CERTS_PASSPHRASE_FILE'))
     .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  pulsegate certs ${line}`).join('\n')}`)
+}
+
+/** The same for what changes rights: with --purpose. */
+export function rightsCommand (name: string, description: string, examples: readonly string[]): Command {
+  return addPurposeOption(subcommand(name, description, examples))
 }
 
 export function rootDirOption (what: string): Option {

@@ -5,8 +5,9 @@ import { type Command, Option } from 'commander'
 import { isMissing } from '../certs/files.ts'
 import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { purposeOf } from './actor.ts'
 import { tellRevoked } from './certs-audit.ts'
-import { openedAuthority, rootDirOption, subcommand, type RootOptions } from './certs-options.ts'
+import { openedAuthority, rightsCommand, rootDirOption, type RootOptions } from './certs-options.ts'
 import { listReportText, recordsText, withState } from './certs-text.ts'
 import { type Print } from './text.ts'
 
@@ -16,19 +17,20 @@ interface RevokeOptions extends RootOptions { readonly reason: RevocationReason,
 const maxShown = 50
 
 export function revokeCommand (print: Print): Command {
-  return subcommand('revoke', 'revoke every living certificate of a device, or one by its serial number, and write the lists', [
+  return rightsCommand('revoke', 'revoke every living certificate of a device, or one by its serial number, and write the lists', [
     'revoke 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --reason keyCompromise', 'revoke --file stolen.txt --reason keyCompromise'
   ])
     .argument('[what...]', 'device ids, server names or serial numbers')
     .option('--file <file>', 'revoke what stands in this file too, one a line; - for standard input')
     .addOption(new Option('--reason <reason>', 'why, in the words of RFC 5280').choices(revocationReasons).default('unspecified'))
     .addOption(rootDirOption('where root.key is; needed to revoke the issuing CA'))
-    .action(async (what: string[], options: RevokeOptions) => {
+    .action(async (what: string[], options: RevokeOptions, command: Command) => {
+      const why = purposeOf(command)
       const targets = [...new Set([...what, ...await targetsIn(options.file)])]
       if (targets.length === 0) throw new PulsegateError('CERTS_INPUT_INVALID', 'Nothing to revoke: name a device id, a serial number, or a --file with some.')
       const authority = await openedAuthority(options)
       const { revoked, alreadyRevoked, unknown, lists } = await authority.revokeAll(targets, options.reason)
-      await tellRevoked(authority.paths.directory, revoked, options.reason)
+      await tellRevoked(authority.paths.directory, revoked, options.reason, why)
       if (unknown.length < targets.length) {
         const all = [...revoked, ...alreadyRevoked]
         const more = all.length > maxShown ? `… and ${all.length - maxShown} more\n` : ''

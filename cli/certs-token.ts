@@ -7,9 +7,11 @@ import { openAuthority } from '../certs/authority.ts'
 import { checkDeviceId } from '../certs/profile.ts'
 import { type MadeToken, type TokenRecord, Tokens, tokenLifeMs } from '../certs/tokens.ts'
 import { type AuditEvent } from '../runtime/audit.ts'
+import { formatDuration } from '../runtime/duration.ts'
 import { PulsegateError } from '../runtime/errors.ts'
-import { operatorAgent } from './actor.ts'
+import { addPurposeOption, operatorAgent, purposeOf } from './actor.ts'
 import { duration, wholeNumber } from './arguments.ts'
+import { type Why } from './certs-audit.ts'
 import { untilText } from './certs-text.ts'
 import { table } from './text.ts'
 import { type Print } from './text.ts'
@@ -20,18 +22,19 @@ interface MakeOptions extends CommonOptions { readonly any?: true, readonly coun
 
 /** `certs token`: make, and `certs token revoke`. */
 export function tokenCommand (print: Print): Command {
-  return withCommon(new Command('token'), 'make one-time tokens, each for the first enrolment of one device', [
+  return addPurposeOption(withCommon(new Command('token'), 'make one-time tokens, each for the first enrolment of one device', [
     'token 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --expires 1h', 'token --any --count 50 --out tokens.txt'
-  ])
+  ]))
     .argument('[uuid...]', 'device ids, a token each')
     .option('--any', 'not for a certain device: each enrols one device that this authority has not issued for before')
     .option('--count <n>', 'with --any: how many (default: 1)', wholeNumber(1, 10_000))
-    .option('--expires <duration>', 'how long it can be used, one minute to 30 days (default: 24h)', lifeOfToken, tokenLifeMs.default)
+    .addOption(new Option('--expires <duration>', 'how long it can be used, one minute to 30 days').argParser(lifeOfToken).default(tokenLifeMs.default, formatDuration(tokenLifeMs.default)))
     .option('--out <file>', 'write them here (0600, never overwritten) instead of printing them: a line each, device id or `any`, and token')
     .addCommand(revokeCommand(print))
     .action(async (ids: string[], options: MakeOptions, command: Command) => {
       if ((ids.length === 0) === (options.any !== true)) command.error('error: give device ids, or --any', { exitCode: 2 })
       if (options.count !== undefined && options.any !== true) command.error('error: --count goes with --any; for devices name each', { exitCode: 2 })
+      const why = purposeOf(command)
       const devices = options.any === true ? Array<null>(options.count ?? 1).fill(null) : ids.map(checkDeviceId)
       const { paths } = await openAuthority(options.dir)
       const out = options.out === undefined ? null : await newFile(options.out)
@@ -39,7 +42,7 @@ export function tokenCommand (print: Print): Command {
         await out?.abandon()
         throw error
       })
-      await tell(paths.directory, made)
+      await tell(paths.directory, made, why)
       await out?.write(linesOf(made))
       if (out === null) print(options, made.map(toJson), linesOf(made))
       else print(options, made.map((token) => toJson({ ...token, token: '' })), `${made.length} tokens in ${options.out}, good until ${untilText(made[0]?.expiresAtMs ?? 0)}\n`)
@@ -47,13 +50,14 @@ export function tokenCommand (print: Print): Command {
 }
 
 function revokeCommand (print: Print): Command {
-  return withCommon(new Command('revoke'), 'make an open token worthless', ['token revoke 5ed370fe436e1dea'])
+  return addPurposeOption(withCommon(new Command('revoke'), 'make an open token worthless', ['token revoke 5ed370fe436e1dea']))
     .argument('<name>', 'its name, as `pulsegate certs tokens` lists it')
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
+      const why = purposeOf(command.parent ?? command) // a flag that the parent has too is read as its
       const { paths } = await openAuthority(options.dir)
       const record = await new Tokens(paths.directory).revoke(name)
-      await spoolAudit(paths.directory, eventOf('revoked', 'D', record))
+      await spoolAudit(paths.directory, { ...eventOf('revoked', 'D', record), ...why })
       print(options, toJson(record), `Token ${name} is revoked.\n`)
     })
 }
@@ -91,8 +95,8 @@ function toJson ({ name, device, madeAtMs, expiresAtMs, ...rest }: TokenRecord &
   return { name, device, made: new Date(madeAtMs).toISOString(), expires: new Date(expiresAtMs).toISOString(), ...(rest.token && { token: rest.token }) }
 }
 
-async function tell (directory: string, made: readonly MadeToken[]): Promise<void> {
-  for (const token of made) await spoolAudit(directory, eventOf('token-made', 'C', token))
+async function tell (directory: string, made: readonly MadeToken[], why: Why): Promise<void> {
+  for (const token of made) await spoolAudit(directory, { ...eventOf('token-made', 'C', token), ...why })
 }
 
 function eventOf (subtype: 'token-made' | 'revoked', action: 'C' | 'D', { name, device, expiresAtMs }: TokenRecord): AuditEvent {

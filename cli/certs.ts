@@ -9,11 +9,12 @@ import { describeCertificates } from '../certs/describe.ts'
 import { isMissing } from '../certs/files.ts'
 import { isDeviceId, lifeDays } from '../certs/profile.ts'
 import { PulsegateError } from '../runtime/errors.ts'
+import { purposeOf } from './actor.ts'
 import { tellIssued, tellLists, tellMade } from './certs-audit.ts'
 import { caCommand } from './certs-ca.ts'
 import { estCommand } from './certs-est.ts'
 import { operatorCommand } from './certs-operator.ts'
-import { authorityOptions, daysOf, daysOption, openedAuthority, rootDirOption, subcommand, type CommonOptions, type DaysOptions, type RootOptions } from './certs-options.ts'
+import { authorityOptions, daysOf, daysOption, openedAuthority, rightsCommand, rootDirOption, subcommand, type CommonOptions, type DaysOptions, type RootOptions } from './certs-options.ts'
 import { passphraseCommand } from './certs-passphrase.ts'
 import { revokeCommand } from './certs-revoke.ts'
 import { tokenCommand, tokensCommand } from './certs-token.ts'
@@ -47,13 +48,14 @@ function init (print: Print): Command {
 }
 
 function issue (print: Print): Command {
-  return subcommand('issue', 'make a key and a certificate for a device, in devices/', ['issue 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --days 30'])
+  return rightsCommand('issue', 'make a key and a certificate for a device, in devices/', ['issue 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --days 30'])
     .argument('<uuid...>', 'device ids')
     .addOption(daysOption(lifeDays.device))
-    .action(async (ids: string[], options: DaysOptions) => {
+    .action(async (ids: string[], options: DaysOptions, command: Command) => {
+      const why = purposeOf(command)
       const authority = await openedAuthority(options)
       const devices = await authority.issueDevices(ids, daysOf(options))
-      await tellIssued(authority.paths.directory, devices.map(({ id: name, ...device }) => ({ ...device, name })), 'device', 'issue')
+      await tellIssued(authority.paths.directory, devices.map(({ id: name, ...device }) => ({ ...device, name })), 'device', 'issue', why)
       print(options,
         devices.map(({ id, serial, notAfterMs, keyFile, certFile }) => ({ id, serial, notAfter: iso(notAfterMs), keyFile, certFile })),
         devices.map(({ id, notAfterMs, keyFile, certFile }) => `${id} until ${untilText(notAfterMs)}\n  ${keyFile}\n  ${certFile}\n`).join(''))
@@ -61,18 +63,19 @@ function issue (print: Print): Command {
 }
 
 function sign (print: Print): Command {
-  return subcommand('sign', 'sign a device\'s own key: nothing else in the request counts', [
+  return rightsCommand('sign', 'sign a device\'s own key: nothing else in the request counts', [
     'sign device.csr --id 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 > device.crt', 'sign - --id 6f1d2c3e-0b1a-4c5d-8e9f-a0b1c2d3e4f5 --out device.crt < device.csr'
   ])
     .argument('<csr>', 'PKCS #10 request in PEM, or - for standard input')
     .requiredOption('--id <uuid>', 'the device that this is; what the request says about it is ignored')
     .option('--out <file>', 'write the chain here instead of to standard output')
     .addOption(daysOption(lifeDays.device))
-    .action(async (csr: string, options: DaysOptions & { id: string, out?: string }) => {
+    .action(async (csr: string, options: DaysOptions & { id: string, out?: string }, command: Command) => {
+      const why = purposeOf(command)
       const request = csr === '-' ? await textOf(process.stdin) : await readInput(csr)
       const authority = await openedAuthority(options)
       const { serial, chainPem, notAfterMs } = await authority.signRequest(request, { id: options.id, ...daysOf(options) })
-      await tellIssued(authority.paths.directory, [{ serial, name: options.id.toLowerCase(), notAfterMs }], 'device', 'sign')
+      await tellIssued(authority.paths.directory, [{ serial, name: options.id.toLowerCase(), notAfterMs }], 'device', 'sign', why)
       if (options.out !== undefined) await writeFile(options.out, chainPem)
       print(options, { id: options.id.toLowerCase(), serial, notAfter: iso(notAfterMs), chain: chainPem },
         options.out === undefined ? chainPem : `${options.out} until ${untilText(notAfterMs)}\n`)

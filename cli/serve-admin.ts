@@ -3,7 +3,7 @@
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
 import { type TlsFiles } from '../broker/broker.ts'
 import { loadCredentials, type Credentials } from '../broker/credentials.ts'
-import { authorityPaths, type AuthorityPaths } from '../certs/files.ts'
+import { authorityPaths, isThere, type AuthorityPaths } from '../certs/files.ts'
 import { operatorsDirectory } from '../certs/operators.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { type Health } from '../runtime/health.ts'
@@ -31,12 +31,21 @@ export function adminOptions ({ adminHost, adminPort }: Config<typeof adminSetti
   return adminPort === undefined ? {} : { admin: { host: adminHost, port: adminPort } }
 }
 
+/** For the start, before anything is opened: whether anybody could get in. Throws CERTS_OPERATORS_MISSING. */
+export async function checkAdministration (certs: string, admin: object | undefined): Promise<void> {
+  const { ca } = adminPaths(certs)
+  if (admin === undefined || await isThere(ca)) return
+  throw new PulsegateError('CERTS_OPERATORS_MISSING', `${ca} is not there, so nobody could administer; first do: pulsegate certs operator <name> --role operator --dir ${certs}`)
+}
+
 /**
  * Starts it when it is wanted; closed with the lifecycle. What has ended (an operators' list that nobody renewed) lets nobody in until it
- * is renewed, and the process goes on: devices have no part in it. Throws PORT_UNAVAILABLE, TLS_FILE_* and CERTS_PASSPHRASE_UNUSABLE.
+ * is renewed, and the process goes on: devices have no part in it. Throws CERTS_OPERATORS_MISSING, PORT_UNAVAILABLE, TLS_FILE_* and
+ * CERTS_PASSPHRASE_UNUSABLE.
  */
 export async function serveAdmin ({ host, port, certs, certsPassphraseFile }: ServeAdminOptions, { health, ...parts }: AdminParts & { readonly health: Health }, { lifecycle, observability }: PartsContext): Promise<AdminServer | null> {
   if (host === undefined || port === undefined) return null
+  await checkAdministration(certs, { host, port })
   const { log, meter } = observability
   const paths = adminPaths(certs)
   const load = (): Promise<Credentials> => adminCredentials(tlsFilesOf(paths, certsPassphraseFile), paths)
@@ -62,13 +71,10 @@ export async function serveAdmin ({ host, port, certs, certsPassphraseFile }: Se
   return server
 }
 
-async function adminCredentials (files: TlsFiles, { ca, directory }: AuthorityPaths): Promise<Credentials> {
+async function adminCredentials (files: TlsFiles, { directory }: AuthorityPaths): Promise<Credentials> {
   return loadCredentials(files).catch((error: unknown) => {
     if (!(error instanceof PulsegateError)) throw error
-    const hint = error.code === 'TLS_FILE_MISSING' && error.message.includes(ca)
-      ? '; administration lets in who has a certificate of the operators\' authority, so first do: pulsegate certs operator <name> --role operator'
-      : ''
-    throw new PulsegateError(error.code, error.message.replace(/pulsegate certs (crl|ca status)/, `$& --dir ${directory}`) + hint, { cause: error })
+    throw new PulsegateError(error.code, error.message.replace(/pulsegate certs (crl|ca status)/, `$& --dir ${directory}`), { cause: error })
   })
 }
 

@@ -13,7 +13,7 @@ import { type Queue, type QueueWriter } from '../queue/queue.ts'
 import { openProcessAudit } from './audit-process.ts'
 import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates } from './keep-certificates.ts'
-import { serveAdmin } from './serve-admin.ts'
+import { checkAdministration, serveAdmin } from './serve-admin.ts'
 import { type DatabaseSettings, mqttUrl, openOne, openPeers, openRedis, type RedisConfig, registrySettings, tlsFilesOf } from './parts.ts'
 import { warnOfPlainConnections } from './plain-connections.ts'
 import { type ServerContext } from './server-process.ts'
@@ -41,6 +41,7 @@ export interface BrokerProcessOptions extends DatabaseSettings {
 export async function serveBroker (options: BrokerProcessOptions, context: ServerContext): Promise<Broker> {
   const { lifecycle, observability, health } = context
   const paths = authorityPaths(options.certs)
+  await checkAdministration(options.certs, options.admin)
   await untilClockIsRight({ caFile: paths.ca, health, log: observability.log, signal: lifecycle.stopping })
   const tls = tlsFilesOf(paths, options.certsPassphraseFile)
   await loadCredentials(tls) // what is wrong with them is said at once, not after Redis has been waited for

@@ -38,7 +38,7 @@ import { untilClockIsRight } from './clock-floor.ts'
 import { keepCertificates, renewOperators } from './keep-certificates.ts'
 import { databaseCheck, mqttUrl, openOne, openPeers, openRedis, type PartsContext, type RedisConfig, registrySettings, retentionDays, tlsFilesOf } from './parts.ts'
 import { warnOfPlainConnections } from './plain-connections.ts'
-import { serveAdmin } from './serve-admin.ts'
+import { checkAdministration, serveAdmin } from './serve-admin.ts'
 import { serveEst, type ServeEstOptions } from './serve-est.ts'
 import { openMasterKey, serveKeys } from './serve-keys.ts'
 import { supersedeOlder } from './supersede.ts'
@@ -112,6 +112,7 @@ export async function serve (options: ServeOptions, context: ServeContext): Prom
   const { log } = observability
   const health = new Health()
   const certs = options.certs ?? join(options.data, 'certs')
+  await checkAdministration(certs, options.admin)
   await untilClockIsRight({ caFile: authorityPaths(certs).ca, health, log, signal: lifecycle.stopping })
   const keys = openMasterKey({ masterKey: join(options.data, 'keys', 'master.key'), ...options.keys }, { make: true, log })
   const { databaseUrl, embedded } = await findDatabase(options, context)

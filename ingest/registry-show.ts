@@ -21,6 +21,12 @@ export interface DeviceDetail extends DeviceRow {
 // of anything that may grow without end
 const most = 50
 
+/** Resolves when the device is registered. Error DEVICE_UNKNOWN. */
+export async function refuseUnknown (database: Database, id: string): Promise<void> {
+  const { rowCount } = await database.query('SELECT FROM device WHERE id = $1', [id])
+  if (rowCount === 0) throw unknownDevice(id)
+}
+
 /** Error DEVICE_UNKNOWN. */
 export async function showDevice (database: Database, id: string): Promise<DeviceDetail> {
   const { rows: [device] } = await database.query<DeviceRow & { key: number }>(`

@@ -1,10 +1,12 @@
 // What is written down for auditors: who did what to what, when, why, and how it ended (fields after FHIR R4 AuditEvent). Parts are given
 // a trail and tell it; ingest/audit/ chains, signs and stores what they told. Never a patient value, payload, key or token.
+import { type OperatorRole } from './operator-roles.ts'
 
 export interface AuditAgent {
   /** Device id, login or name of a person, or name of a process. */
   readonly id: string
-  readonly role: 'device' | 'operator' | 'service'
+  /** Whoever administers: what their certificate says they are; at the command line, operator. */
+  readonly role: 'device' | OperatorRole | 'service'
   /** IP address without a port. */
   readonly address?: string
   readonly certificateIssuer?: string

@@ -38,6 +38,12 @@ export const certificateErrors = {
     exit: 78,
     retryable: false
   },
+  CERTS_OPERATORS_MISSING: {
+    meaning: 'An administration address is asked for (--admin-port), and there is no operators\' authority: nobody could get in.',
+    remedy: 'Make it with its first certificate: `pulsegate certs operator <name> --role operator`, with --dir as the message names it; or leave --admin-port out.',
+    exit: 78,
+    retryable: false
+  },
   CERTS_PASSPHRASE_UNUSABLE: {
     meaning: 'A private key is encrypted and the passphrase for it is not given, cannot be read, or is another one.',
     remedy: 'Name the file with the passphrase in its first line: --passphrase-file, or PULSEGATE_CERTS_PASSPHRASE_FILE.',

@@ -12,7 +12,7 @@ import { readBody, requestPemOf } from './body.ts'
 import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
-import { peerOf, type Peer } from './peer.ts'
+import { peerOf, provenIdOf, type Peer } from './peer.ts'
 import { type CallerRate, networkOf } from './rate.ts'
 import { type Caller, type Recorder } from './record.ts'
 import { operationOf } from './routes.ts'
@@ -55,9 +55,10 @@ function payerOf ({ rate, deviceRate }: HandlerParts, peer: Peer, { address }: C
   return peer.kind === 'device' ? { rate: deviceRate, name: peer.id } : { rate, name: networkOf(address) }
 }
 
-async function answerOf (parts: HandlerParts, exchange: Exchange, caller: Caller): Promise<Answer> {
+async function answerOf (parts: HandlerParts, exchange: Exchange, stranger: Caller): Promise<Answer> {
   const { request } = exchange
-  const peer = peerOfSocket(request.socket as TLSSocket, caller, parts.material())
+  const peer = peerOfSocket(request.socket as TLSSocket, stranger, parts.material())
+  const caller: Caller = { ...stranger, provenId: provenIdOf(peer) }
   const payer = payerOf(parts, peer, caller)
   let operation = 'none'
   try {

@@ -25,7 +25,13 @@ export type Peer =
   /** A certificate of ours; whether it is revoked by now the journal knows. */
   | { readonly kind: 'device', readonly id: string, readonly certificate: X509Certificate }
   | { readonly kind: 'birth', readonly id: string, readonly certificate: X509Certificate, readonly maker: Maker }
-  | { readonly kind: 'bad', readonly fault: string, readonly certificate?: X509Certificate }
+  /** `id`: the device that one of our own authority's names, whose key the other end has; it is not good for anything else here. */
+  | { readonly kind: 'bad', readonly fault: string, readonly certificate?: X509Certificate, readonly id?: string }
+
+/** Who the other end has proven to be, whatever that entitles to; null: nobody. */
+export function provenIdOf (peer: Peer): string | null {
+  return 'id' in peer ? peer.id ?? null : null
+}
 
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 
@@ -43,12 +49,12 @@ export function peerOf (facts: PeerFacts, trust: PeerTrust, nowMs: number): Peer
 }
 
 function deviceOf (certificate: X509Certificate, { authorized, authorizationError }: PeerFacts, nowMs: number): Peer {
-  const bad = (fault: string): Peer => ({ kind: 'bad', fault, certificate })
+  const id = deviceIdIn(certificate.subjectAltName)
+  const bad = (fault: string): Peer => ({ kind: 'bad', fault, certificate, ...(id !== null && { id }) })
   if (!authorized) return bad(authorizationError ?? 'not authorized')
   if (!(nowMs < Date.parse(certificate.validTo))) return bad('past its end') // a connection may outlive its certificate
   if (!(nowMs >= Date.parse(certificate.validFrom))) return bad('not valid yet')
   const uses = certificate.keyUsage as string[] | undefined
   if (uses?.includes(clientAuth) !== true) return bad('not for client authentication')
-  const id = deviceIdIn(certificate.subjectAltName)
   return id === null ? bad('without exactly one urn:uuid name') : { kind: 'device', id, certificate }
 }

@@ -8,6 +8,8 @@ export interface Caller {
   readonly address: string
   readonly certificate: X509Certificate | undefined
   readonly requestId: string
+  /** Which device its certificate proves it to be, good for what it asks or not; absent or null: none. */
+  readonly provenId?: string | null
 }
 
 export interface Recorder {
@@ -51,7 +53,8 @@ export function createRecorder (audit: AuditTrail, meter: Meter): Recorder {
         outcome: 'minor-failure',
         reason,
         requestId: caller.requestId,
-        agent: agentOf(caller, 'unknown'),
+        agent: agentOf(caller, caller.provenId ?? 'unknown'),
+        ...(typeof caller.provenId === 'string' && { entity: { type: 'device', id: caller.provenId } }),
         detail: { operation, claims: claimedId }
       })
     },

@@ -33,7 +33,7 @@ test('each role may do what the table says, and everything asked is written down
       t.match(event, {
         type: 'admin',
         outcome: allowed ? 'success' : 'serious-failure',
-        agent: { id: `a-${role}`, role: 'operator', certificateSerial: who.serial, address: '127.0.0.1' },
+        agent: { id: `a-${role}`, role, certificateSerial: who.serial, address: '127.0.0.1' },
         entity: { type: 'device', id: 'x1' },
         detail: { method: 'POST', role }
       })

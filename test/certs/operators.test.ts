@@ -1,5 +1,5 @@
 // The operators' authority: its lists are renewed in time, its keys may be under a passphrase, and so may a person's.
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -8,6 +8,8 @@ import { changePassphrase } from '../../certs/change-passphrase.ts'
 import { authorityPaths } from '../../certs/files.ts'
 import { issueOperator, operatorsDirectory, renewOperatorLists } from '../../certs/operators.ts'
 import { listStates } from '../../certs/revocation.ts'
+import { prepare } from '../../certs/rotation.ts'
+import { pemBlocks } from '../../runtime/pem.ts'
 import { agedOperatorLists } from '../fixtures/admin.ts'
 
 const passphrase = 'correct horse battery'
@@ -56,4 +58,15 @@ test('a person\'s key may be under a passphrase of its own', async (t) => {
   t.match(pem, 'BEGIN ENCRYPTED PRIVATE KEY')
   t.ok(createPrivateKey({ key: pem, passphrase }))
   t.equal((await stat(keyFile ?? '')).mode & 0o777, 0o600)
+})
+
+test('the operators\' authority has names of its own, and keeps them when its CA changes', async (t) => {
+  const dir = join(t.testdir(), 'certs')
+  await initAuthority(dir)
+  await issueOperator(dir, { name: 'alice', role: 'viewer' })
+  const paths = authorityPaths(operatorsDirectory(dir))
+  const namesIn = async (): Promise<string[]> => pemBlocks(await readFile(paths.ca, 'utf8'), 'CERTIFICATE').map((pem) => new X509Certificate(pem).subject)
+  t.strictSame(await namesIn(), ['CN=Pulsegate operators issuing CA', 'CN=Pulsegate operators root CA'])
+  await prepare({ paths }, { newRoot: true })
+  t.strictSame((await namesIn()).filter((name) => name.endsWith(' 2')).slice(0, 2), ['CN=Pulsegate operators issuing CA 2', 'CN=Pulsegate operators root CA 2'])
 })

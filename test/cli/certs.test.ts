@@ -148,5 +148,6 @@ test('every command explains itself with an example', async (t) => {
     await t.rejects(certs.parseAsync([name, '--help'], { from: 'user' }), { code: 'commander.helpDisplayed' })
     t.match(printed.join(''), `Examples:\n  pulsegate certs ${name}`)
     t.match(printed.join(''), '--dir')
+    t.notMatch(printed.join('').replace(/\s+/g, ' '), /\(default: [^)]*\) \(default/, `${name} names each default once`)
   }
 })

@@ -98,7 +98,7 @@ test('upkeep renews operators\' lists every hour, and a fault of theirs does not
 })
 
 test('a missing operators\' authority ends the start, with what to do', async (t) => {
-  await t.rejects(serveFrom(t, await createPki(t)), { code: 'TLS_FILE_MISSING', message: /pulsegate certs operator <name>/ })
+  await t.rejects(serveFrom(t, await createPki(t)), { code: 'CERTS_OPERATORS_MISSING', message: /pulsegate certs operator <name> --role operator --dir / })
 })
 
 test('operators\' certificates and lists about to end are said in /readyz, as a metric, and to the audit trail [C22]', async (t) => {
@@ -107,7 +107,7 @@ test('operators\' certificates and lists about to end are said in /readyz, as a 
   await agedOperatorLists(pki.dir, 25)
   const { ask, health, told, metrics } = await serveFrom(t, pki)
   t.equal(await ask(alice), 200)
-  t.match(health.report(), { ready: true, checks: { administration: { reason: /operators.*issuing\.pem: the revocation list of "Pulsegate issuing CA" ends .*do: pulsegate certs crl --dir .*operators$/ } } })
+  t.match(health.report(), { ready: true, checks: { administration: { reason: /operators.*issuing\.pem: the revocation list of "Pulsegate operators issuing CA" ends .*do: pulsegate certs crl --dir .*operators$/ } } })
   t.match(told, [{ type: 'security', subtype: 'certificate-expiring', reason: 'ending', detail: { what: 'revocation-list', file: /operators/ } }])
   const text = await metrics()
   for (const what of ['revocation-list', 'ca-certificate', 'server-certificate']) t.match(text, new RegExp(`pulsegate_certificate_expires_seconds\\{(?=[^}]*what="${what}")[^}]*of="operators"`), what)

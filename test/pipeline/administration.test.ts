@@ -48,7 +48,7 @@ test('an operator suspends a device over HTTPS: its session ends, the registry s
   t.match((await ask(victor, 'GET', '/v1/devices')).body, { devices: [{ id, state: 'active' }] })
   t.equal((await ask(victor, 'POST', `/v1/devices/${id}/state`, { state: 'suspended' })).status, 403, 'a viewer may not')
   t.equal((await ask(alice, 'POST', `/v1/devices/${id}/state`, { state: 'asleep' })).status, 400)
-  t.match(await ask(alice, 'POST', `/v1/devices/${id}/state`, { state: 'suspended' }), { status: 200, body: { id, state: 'suspended' } })
+  t.match(await ask(alice, 'POST', `/v1/devices/${id}/state`, { state: 'suspended', purpose: 'ticket 4711' }), { status: 200, body: { id, state: 'suspended' } })
   await until(() => service.broker.stats().sessions === 0)
   const { rows } = await reader.query<{ state: string }>('SELECT state FROM device WHERE id = $1', [id])
   t.equal(rows[0]?.state, 'suspended')
@@ -58,6 +58,10 @@ test('an operator suspends a device over HTTPS: its session ends, the registry s
   const ofDevice = events.filter(({ entity }) => entity === id).map(({ agent, outcome, reason }) => [agent, outcome, reason]).reverse()
   t.strictSame(ofDevice, [['victor', 'serious-failure', 'right'], ['alice', 'success', null], ['alice', 'minor-failure', 'REQUEST'], ['alice', 'success', null]])
   t.equal((await ask(alice, 'GET', '/v1/audit')).status, 403, 'an operator does not read the trail')
+  const whys = await reader.query('SELECT type, subtype, agent_role AS role FROM audit WHERE purpose = $1 AND entity = $2 ORDER BY number', ['ticket 4711', id])
+  t.strictSame(whys.rows, [{ type: 'admin', subtype: 'request', role: 'operator' }, { type: 'device', subtype: 'state-changed', role: 'operator' }], 'why stands with the request and with the change')
+  const readers = await reader.query("SELECT DISTINCT agent, agent_role AS role FROM audit WHERE type = 'admin' AND agent IN ('carol', 'victor') ORDER BY agent")
+  t.strictSame(readers.rows, [{ agent: 'carol', role: 'auditor' }, { agent: 'victor', role: 'viewer' }], 'each in the role of the certificate')
 })
 
 test('`up` renews an operators\' list that has ended while it was not running', needsServices, async (t) => {
@@ -110,4 +114,17 @@ test('an operator lets a device in again that was kept out as flapping [C20] [C2
   t.match(await ask(alice, 'POST', path), { status: 200, body: { id, pardoned: false } }, 'there is nothing more to lift')
   const device = await connect(identity)
   await device.end()
+})
+
+test('what is asked for a device that is not registered is answered 404, whatever it is; one that is away has nothing to end', needsServices, async (t) => {
+  const { service, alice, ask } = await startAdministered(t)
+  const [known, unknown] = [randomUUID(), randomUUID()]
+  await service.registry.register([{ id: known }])
+  for (const [what, body] of [['state', { state: 'active' }], ['disconnect', undefined], ['pardon', undefined], ['command', { hex: 'a0' }]] as const) {
+    t.match(await ask(alice, 'POST', `/v1/devices/${unknown}/${what}`, body), { status: 404, body: { error: { code: 'DEVICE_UNKNOWN', remedy: /./ } } }, what)
+  }
+  t.match(await ask(alice, 'POST', `/v1/devices/${known}/disconnect`, { purpose: 'ticket 4711' }), { status: 200, body: { id: known, ended: false } })
+  t.match(await ask(alice, 'POST', `/v1/devices/${known}/pardon`), { status: 200, body: { id: known, pardoned: false } })
+  t.match(await ask(alice, 'POST', `/v1/devices/${known}/command`, { hex: 'a0' }), { status: 409, body: { error: { code: 'DEVICE_AWAY' } } })
+  for (const what of ['disconnect', 'pardon']) t.match(await ask(alice, 'POST', `/v1/devices/${known}/${what}`, { purpse: 'a slip' }), { status: 400, body: { error: { code: 'REQUEST', message: /there are: purpose$/ } } }, what)
 })
