@@ -1,7 +1,7 @@
 // The command line of the benchmarks, apart from what they do. Throws UsageError with one line that names the fault.
 import { parseArgs } from 'node:util'
 
-export const commands = ['ingest', 'accept', 'end-to-end', 'streams', 'connections', 'revocation', 'report'] as const
+export const commands = ['ingest', 'accept', 'end-to-end', 'streams', 'connections', 'revocation', 'audit', 'report'] as const
 export type Command = typeof commands[number]
 
 export interface BenchOptions {
@@ -29,6 +29,7 @@ export const usage = `usage: npm run bench -- <command> [options]
   streams       broker -> Redis Streams -> worker -> TimescaleDB, against the same path in one process
   connections   mTLS connects per second, full and resumed, and memory per idle connection
   revocation    how long \`certs revoke\` takes to end the session of one of 1,000 live devices
+  audit         what a row costs \`audit verify\`, and how long a million take
   report        write docs/benchmarks.md from bench/results/*.json
 
   --rounds N    rounds, every case once in each (default 5)

@@ -6,6 +6,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { benchAccept } from './accept.ts'
 import { parseArguments, usage, UsageError, type BenchOptions, type Command } from './arguments.ts'
+import { benchAudit } from './audit.ts'
 import { benchConnections } from './connections.ts'
 import { benchEndToEnd } from './end-to-end.ts'
 import { benchIngest } from './ingest.ts'
@@ -23,7 +24,8 @@ const benches: Readonly<Record<Exclude<Command, 'report'>, Bench>> = {
   connections: benchConnections,
   'end-to-end': benchEndToEnd,
   streams: benchStreams,
-  revocation: benchRevocation
+  revocation: benchRevocation,
+  audit: benchAudit
 }
 
 const print = (text: string): boolean => process.stdout.write(`${text}\n`)

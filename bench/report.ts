@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { projectDirectory, resultsDirectory } from './places.ts'
 import { type Outcome, type Table, type Target } from './outcome.ts'
 
-const order = ['ingest', 'accept', 'end-to-end', 'streams', 'connections', 'revocation']
+const order = ['ingest', 'accept', 'end-to-end', 'streams', 'connections', 'revocation', 'audit']
 
 const preface = `# Benchmarks
 

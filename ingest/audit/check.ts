@@ -1,7 +1,7 @@
 // Follows the chain row by row, pure: takes rows in the order of their numbers and what signed heads vouch for, notes every fault, and gives
 // the report. It goes on after a fault from the hash that is stored, so that one altered row is one fault and not all rows behind it.
-import { canonicalJson, type Json } from './canonical.ts'
-import { emptyChain, type Head, linkHash } from './chain.ts'
+import { emptyChain, type Head, linkHex } from './chain.ts'
+import { type Fields, saysTheSame, type ShownColumns } from './columns.ts'
 import { addFaults, type Doubt, type Evidence, noticesOf, timeOf } from './evidence.ts'
 import { type Fault, type Faults } from './faults.ts'
 
@@ -11,8 +11,8 @@ export interface StoredRow {
   /** Hex. */
   readonly hash: string
   readonly text: string
-  /** The computed columns as the database shows them, in the order of `columnsOf`; absent in an export. */
-  readonly columns?: ReadonlyArray<string | null>
+  /** The computed columns as the database shows them; absent in an export. */
+  readonly columns?: ShownColumns
 }
 
 export interface VerifyReport {
@@ -37,7 +37,7 @@ export interface VerifyReport {
 export class ChainCheck {
   readonly #evidence: Evidence
   readonly #faults: Faults
-  #before: Head
+  #before: { readonly number: number, readonly hash: string }
   #first: number | null = null
   #rows = 0
   #signedTo = 0
@@ -48,7 +48,7 @@ export class ChainCheck {
   constructor (evidence: Evidence, faults: Faults, start: Head = emptyChain) {
     this.#evidence = evidence
     this.#faults = faults
-    this.#before = start
+    this.#before = { number: start.number, hash: start.hash.toString('hex') }
     const doubts = new Map<number, Doubt[]>()
     for (const doubt of evidence.doubts) {
       const others = doubts.get(doubt.head.number)
@@ -65,12 +65,11 @@ export class ChainCheck {
     if (number < expected) this.#faults.add('reordered', number, `row ${number} comes after row ${this.#before.number}`)
     this.#first ??= number
     this.#rows++
-    const computed = linkHash(this.#before.hash, text)
-    const follows = computed.toString('hex') === hash
+    const follows = linkHex(this.#before.hash, text) === hash
     if (number === expected && !follows) this.#faults.add('altered', number, `row ${number} does not follow from its text and the row before: it, or the hash before it, was changed`)
     this.#content(row)
     this.#anchor(number, hash)
-    this.#before = { number, hash: follows ? computed : Buffer.from(hash, 'hex') }
+    this.#before = { number, hash }
   }
 
   end (): VerifyReport {
@@ -88,7 +87,7 @@ export class ChainCheck {
       rows: this.#rows,
       firstNumber: this.#first,
       lastNumber: last,
-      hash: this.#before.hash.toString('hex'),
+      hash: this.#before.hash,
       heads,
       signedTo: this.#signedTo,
       firstBad,
@@ -103,7 +102,7 @@ export class ChainCheck {
     if (event === null) this.#faults.add('altered', number, `row ${number} holds no event`)
     else if (event['number'] !== number) this.#faults.add('reordered', number, `row ${number} holds what was written as number ${JSON.stringify(event['number'] ?? null)}`)
     else if (event['id'] !== id) this.#faults.add('altered', number, `row ${number} has another event id than its text`)
-    else if (columns !== undefined && !sameTexts(columns, columnsOf(event))) this.#faults.add('altered', number, `row ${number}: a column says something else than the text that was hashed`)
+    else if (columns !== undefined && !saysTheSame(columns, event)) this.#faults.add('altered', number, `row ${number}: a column says something else than the text that was hashed`)
   }
 
   #anchor (number: number, hash: string): void {
@@ -119,8 +118,6 @@ export class ChainCheck {
 
 const rowsText = (from: number, to: number): string => from === to ? `row ${from} is` : `rows ${from} to ${to} are`
 
-type Fields = Readonly<Record<string, Json | undefined>>
-
 function parsed (text: string): Fields | null {
   try {
     const event = JSON.parse(text) as Fields | null
@@ -128,31 +125,4 @@ function parsed (text: string): Fields | null {
   } catch {
     return null
   }
-}
-
-/** The names of the computed columns; `recorded` in microseconds since 1970. */
-export const columnNames = ['recorded', 'type', 'subtype', 'action', 'outcome', 'reason', 'purpose', 'agent', 'agent_role', 'agent_address',
-  'certificate_issuer', 'certificate_serial', 'source_node', 'source_version', 'entity_type', 'entity', 'entity_tenant', 'request_id',
-  'count', 'detail'] as const
-
-function columnsOf (event: Fields): Array<string | null> {
-  const within = (name: string): Fields => (event[name] ?? {}) as Fields
-  const agent = within('agent')
-  const source = within('source')
-  const entity = within('entity')
-  const values = [(event['atMs'] as number) * 1_000, event['type'], event['subtype'], event['action'], event['outcome'], event['reason'], event['purpose'],
-    agent['id'], agent['role'], agent['address'], agent['certificateIssuer'], agent['certificateSerial'], source['node'], source['version'],
-    entity['type'], entity['id'], entity['tenant'], event['requestId'], event['count'] ?? 1, event['detail']]
-  return values.map((value) => value === undefined || value === null ? null : typeof value === 'object' ? canonicalJson(value) : String(value))
-}
-
-function sameTexts (shown: ReadonlyArray<string | null>, told: ReadonlyArray<string | null>): boolean {
-  return shown.length === told.length && shown.every((text, index) => text === told[index] || (index === shown.length - 1 && sameJson(text, told[index] ?? null)))
-}
-
-/** `detail` comes back in PostgreSQL's own form of JSON. */
-function sameJson (a: string | null, b: string | null): boolean {
-  if (a === null || b === null) return a === b
-  const value = parsed(a)
-  return value !== null && canonicalJson(value) === b
 }

@@ -20,6 +20,8 @@ export interface ExportStart {
   readonly hashBefore: string
   /** Number of the last row; the export is cut off when it does not end with it. */
   readonly to: number
+  /** How many signed heads follow; lines of them are missing when there are fewer. */
+  readonly heads: number
 }
 
 export type ExportLine =
@@ -40,10 +42,11 @@ export interface ExportOptions {
 export async function * exportTrail ({ database, folder, from = 1, to: wanted, onProgress }: ExportOptions): AsyncGenerator<string> {
   const to = Math.min(wanted ?? Number.MAX_SAFE_INTEGER, await lastNumber(database))
   const hashBefore = await hashOf(database, from - 1)
-  yield linesOf([{ start: { format: 'pulsegate audit export', version: 1, madeAt: new Date().toISOString(), from, hashBefore, to } }])
+  const all = new Map([...await readTableHeads(database), ...parseHeads(await readOrEmpty(folder.heads), new Faults())].map((head) => [headName(head), head]))
+  const heads = [...all.values()].filter(({ number }) => number >= from && number <= to)
+  yield linesOf([{ start: { format: 'pulsegate audit export', version: 1, madeAt: new Date().toISOString(), from, hashBefore, to, heads: heads.length } }])
   yield linesOf((await readKeys(folder)).records.map((key) => ({ key })))
-  const heads = new Map([...await readTableHeads(database), ...parseHeads(await readOrEmpty(folder.heads), new Faults())].map((head) => [headName(head), head]))
-  yield linesOf([...heads.values()].filter(({ number }) => number >= from && number <= to).map((head) => ({ head })))
+  yield linesOf(heads.map((head) => ({ head })))
   for await (const page of readRows(database, { after: from - 1, to })) {
     yield linesOf(page.map(({ number, id, hash, text }) => ({ row: { number, id, hash, event: text } })))
     onProgress?.((page.at(-1)?.number ?? from) - from + 1, to - from + 1)

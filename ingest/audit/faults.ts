@@ -15,7 +15,7 @@ export type FaultKind =
   | 'unknown-key'
   /** A head, or the record of a key, is not what was signed. */
   | 'bad-signature'
-  /** The file lacks heads that the table has. */
+  /** The file lacks heads that the table has, or an export some that it was made with. */
   | 'heads-missing'
   /** There are rows and no signed head, so that nothing can be said of their end. */
   | 'no-heads'

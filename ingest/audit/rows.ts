@@ -1,12 +1,11 @@
 // The rows of the audit trail in a database, page by page in the order of their numbers; while one page is worked on the next one is on its
 // way. Everything arrives as text, which is what is compared.
 import { type Database } from '../database.ts'
-import { columnNames, type StoredRow } from './check.ts'
+import { type StoredRow } from './check.ts'
+import { columnsSql } from './columns.ts'
 import { type SignedHead } from './heads.ts'
 
 const pageRows = 5_000
-
-const columns = columnNames.map((name) => name === 'recorded' ? '(extract(epoch FROM recorded) * 1000000)::int8' : name).join(', ')
 
 /** Rows with numbers above `after`, up to `to`. */
 export async function * readRows (database: Database, { after = 0, to = Number.MAX_SAFE_INTEGER }: { after?: number, to?: number } = {}): AsyncGenerator<StoredRow[]> {
@@ -35,12 +34,12 @@ const asText = { getTypeParser: () => (value: string | null) => value }
 
 async function readPage (database: Database, relation: string, after: number, to: number): Promise<StoredRow[]> {
   const { rows } = await database.withClient((client) => client.query<Array<string | null>>({
-    text: `SELECT number, id, encode(hash, 'hex'), event, ${columns} FROM ${relation} WHERE number > $1 AND number <= $2 ORDER BY number LIMIT ${pageRows}`,
+    text: `SELECT number, id, encode(hash, 'hex'), event, ${columnsSql} FROM ${relation} WHERE number > $1 AND number <= $2 ORDER BY number LIMIT ${pageRows}`,
     values: [after, to],
     rowMode: 'array',
     types: asText
   }))
-  return rows.map(([number, id, hash, text, ...shown]) => ({ number: Number(number), id: id ?? '', hash: hash ?? '', text: text ?? '', columns: shown }))
+  return rows.map(([number, id, hash, text, texts, detail]) => ({ number: Number(number), id: id ?? '', hash: hash ?? '', text: text ?? '', columns: { texts: texts ?? '', detail: detail ?? null } }))
 }
 
 /** The signed heads in the table, oldest first. */

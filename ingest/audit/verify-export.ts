@@ -6,7 +6,7 @@ import { ChainCheck, type VerifyReport } from './check.ts'
 import { judgeHeads } from './evidence.ts'
 import { type ExportLine, type ExportStart } from './export.ts'
 import { Faults } from './faults.ts'
-import { parseHead, type SignedHead } from './heads.ts'
+import { headName, parseHead, type SignedHead } from './heads.ts'
 import { type KeyRecord, trustedKeys } from './keys.ts'
 
 export interface VerifyExportOptions {
@@ -50,7 +50,10 @@ export async function verifyExport ({ lines, publicKeys, onProgress }: VerifyExp
   if (last < start.to) faults.add('truncated', last + 1, `the export ends with row ${last}; it was made with rows up to ${start.to}`)
   return check.end()
 
-  function open ({ from, hashBefore }: ExportStart): ChainCheck {
+  function open ({ from, hashBefore, heads: declared }: ExportStart): ChainCheck {
+    // one that stands there twice takes no other's place
+    const present = new Set(heads.map(headName)).size
+    if (present < declared) faults.add('heads-missing', null, `the export has ${present} signed heads; it was made with ${declared}`)
     const { keys: trusted, faults: keyFaults } = trustedKeys(publicKeys, keys)
     for (const what of keyFaults) faults.add('bad-signature', null, what)
     return new ChainCheck(judgeHeads({ table: heads, file: null }, trusted, new Set(), faults), faults, { number: from - 1, hash: Buffer.from(hashBefore, 'hex') })
@@ -66,7 +69,7 @@ function parseLine (line: string, number: number): ExportLine {
   }
   const { start, key, head, row } = entry
   const good = start !== undefined
-    ? start['format'] === 'pulsegate audit export' && start['version'] === 1 && isNumber(start['from']) && isNumber(start['to']) && isHash(start['hashBefore'])
+    ? start['format'] === 'pulsegate audit export' && start['version'] === 1 && isNumber(start['from']) && isNumber(start['to']) && isNumber(start['heads']) && isHash(start['hashBefore'])
     : key !== undefined
       ? typeof key['key'] === 'string' && typeof key['publicKey'] === 'string' && isNumber(key['atMs'])
       : head !== undefined

@@ -1,5 +1,6 @@
 // Reading a sealed export: the event is in the audit trail before the first byte goes out. Takes a file, gives the text piece by piece;
 // what is given was sealed so; at the first fault it ends with EXPORT_DAMAGED.
+import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type AuditAgent, type AuditEvent, type AuditLog } from '../../runtime/audit.ts'
 import { errorCodeOf } from '../../runtime/error-code.ts'
@@ -11,7 +12,9 @@ export interface OpenExportOptions { readonly path: string, readonly keys: DataK
 
 /** Errors: EXPORT_UNREADABLE, EXPORT_DAMAGED, KEY_DESTROYED, KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, AUDIT_UNAVAILABLE. */
 export async function * openExport (audit: AuditLog, { path, keys, agent, purpose, signal }: OpenExportOptions): AsyncGenerator<Buffer> {
-  let event: Omit<AuditEvent & { type: 'data' }, 'outcome'> = { type: 'data', subtype: 'opened', action: 'R', agent, entity: { type: 'export', id: 'unknown' }, ...(purpose !== undefined && { purpose }) }
+  // tells which failure is the end of which beginning
+  const requestId = randomUUID()
+  let event: Omit<AuditEvent & { type: 'data' }, 'outcome'> = { type: 'data', subtype: 'opened', action: 'R', agent, requestId, entity: { type: 'export', id: 'unknown' }, ...(purpose !== undefined && { purpose }) }
   let opener: ExportOpener | null = null
   let start: Buffer = Buffer.alloc(0)
   try {
