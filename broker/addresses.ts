@@ -2,7 +2,7 @@
 // made. Addresses with a connection are always kept (there are at most as many as connections); of the others the least recently
 // seen is forgotten first.
 import { LRUCache } from 'lru-cache'
-import { addressKey } from './address.ts'
+import { addressKey } from '../runtime/address.ts'
 import { type Limits } from './limits.ts'
 import { Penalty, type PenaltyRules } from './penalty.ts'
 

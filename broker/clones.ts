@@ -3,7 +3,7 @@
 // device that moves to another network are no signs. Pure but for its memory, which is bounded: the least recently seen is forgotten.
 import { LRUCache } from 'lru-cache'
 import { type CertificateUse } from '../queue/peers.ts'
-import { addressKey } from './address.ts'
+import { addressKey } from '../runtime/address.ts'
 import { type Identity } from './identity.ts'
 
 /**

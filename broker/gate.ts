@@ -6,7 +6,7 @@
 // the end of its socket, or after a second: who is slow costs nothing while it waits for itself and must not keep others out.
 import { type Socket } from 'node:net'
 import { type HandshakeGate } from '../runtime/handshake-gate.ts'
-import { plainAddress } from './address.ts'
+import { plainAddress } from '../runtime/address.ts'
 import { type Address, type Addresses } from './addresses.ts'
 import { type Limits } from './limits.ts'
 import { type RefusalReason } from './refusals.ts'

@@ -6,7 +6,7 @@ import { createServer as createTcpServer, type DropArgument, type Server as TcpS
 import { createServer, type TLSSocket, type Server, type SecureContextOptions } from 'node:tls'
 import { rawOf } from '../runtime/handshake-gate.ts'
 import { tlsProfile } from '../runtime/tls-profile.ts'
-import { plainAddress } from './address.ts'
+import { plainAddress } from '../runtime/address.ts'
 import { claimOf, watchClaims } from './claims.ts'
 import { type Credentials } from './credentials.ts'
 import { Gate, type GateAddresses } from './gate.ts'

@@ -1,6 +1,6 @@
 // How many connections an address may have open at once: one that opens them and says nothing must leave room for others.
 import { type Socket } from 'node:net'
-import { networkOf } from './rate.ts'
+import { addressKey } from '../../runtime/address.ts'
 
 export class ConnectionCount {
   readonly #most: number
@@ -13,7 +13,7 @@ export class ConnectionCount {
 
   /** False: the socket was one too many and has been destroyed. */
   add (socket: Socket): boolean {
-    const address = networkOf(socket.remoteAddress ?? 'unknown')
+    const address = addressKey(socket.remoteAddress ?? 'unknown')
     const open = this.#open.get(address) ?? 0
     if (open >= this.#most) {
       socket.destroy()

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TLSSocket } from 'node:tls'
+import { addressKey } from '../../runtime/address.ts'
 import { drainBody } from '../../runtime/drain-body.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
@@ -13,7 +14,7 @@ import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
 import { peerOf, provenIdOf, type Peer } from './peer.ts'
-import { type CallerRate, networkOf } from './rate.ts'
+import { type CallerRate } from './rate.ts'
 import { type Caller, type Recorder } from './record.ts'
 import { operationOf } from './routes.ts'
 
@@ -52,7 +53,7 @@ interface Exchange { readonly request: IncomingMessage, readonly response: Serve
 interface Payer { readonly rate: CallerRate, readonly name: string }
 
 function payerOf ({ rate, deviceRate }: HandlerParts, peer: Peer, { address }: Caller): Payer {
-  return peer.kind === 'device' ? { rate: deviceRate, name: peer.id } : { rate, name: networkOf(address) }
+  return peer.kind === 'device' ? { rate: deviceRate, name: peer.id } : { rate, name: addressKey(address) }
 }
 
 async function answerOf (parts: HandlerParts, exchange: Exchange, stranger: Caller): Promise<Answer> {

@@ -1,7 +1,6 @@
 // How many requests a caller may make: a bucket each, refilled steadily; a refused request costs more. A caller is an address, or a device that
 // has shown a certificate of ours: so a device is not held up by who else is at its address, and one that renews without end holds up
 // nobody else. Signatures cost a server its core; guessing a token of 256 bits is no danger, but it must not be free either. Bounded in callers.
-import { isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
 
 export interface RateLimits {
@@ -58,15 +57,4 @@ export class CallerRate {
     bucket.atMs = nowMs
     return bucket
   }
-}
-
-/** An IPv6 host has a /64 to itself: that counts as one address. */
-export function networkOf (address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '').replace(/%.*$/, '')
-  if (!isIPv6(plain)) return plain
-  const [head = '', tail] = plain.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const all = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return `${all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
 }

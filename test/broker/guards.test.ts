@@ -1,6 +1,6 @@
 // The small pure parts of the guard: storms, addresses, penalties, what flaps, what is a clone.
 import { test } from 'tap'
-import { addressKey, plainAddress } from '../../broker/address.ts'
+import { addressKey, plainAddress } from '../../runtime/address.ts'
 import { Addresses } from '../../broker/addresses.ts'
 import { acceptedEvent, mergeEvents, refusalEvent } from '../../broker/audit-events.ts'
 import { Clones } from '../../broker/clones.ts'
