@@ -19,7 +19,7 @@ const randomDigest = 'sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_rando
 
 // rows from before sealing, as if they had a key: whose they are and of which day, by quarantine-prepare.ts's rule
 const plainRows = `(SELECT q.id, 'quarantine' AS purpose, coalesce(p.tenant, s.tenant, '') AS tenant, (q.received_at AT TIME ZONE 'UTC')::date AS day
-  FROM quarantine q LEFT JOIN device p ON p.id = q.publisher LEFT JOIN device s ON s.id = q.source WHERE q.key IS NULL)`
+  FROM quarantine q LEFT JOIN device p ON p.id = q.publisher LEFT JOIN device s ON s.id = q.source WHERE q.key IS NULL AND q.reason <> 'erased')`
 
 /** What `destroyKeys`, `emptyPayloads` and `emptyPlain` would destroy; messages that were left over when they were stopped too. */
 export async function countKeys (database: Database, selection: KeySelection): Promise<KeyCount> {

@@ -34,8 +34,8 @@ export async function listKeys (database: Database, { limit, before }: { readonl
   }))
 }
 
-/** How many rows of quarantine are in the clear: from before sealing. */
+/** How many rows of quarantine are in the clear: from before sealing. What was erased has nothing left to seal. */
 export async function countPlain (database: Database): Promise<number> {
-  const { rows: [row] } = await database.query<{ n: string }>('SELECT count(*) AS n FROM quarantine WHERE key IS NULL')
+  const { rows: [row] } = await database.query<{ n: string }>('SELECT count(*) AS n FROM quarantine WHERE key IS NULL AND reason <> \'erased\'')
   return Number(row?.n)
 }
