@@ -113,7 +113,9 @@ export interface RowBalance {
 export function balanceOf (counts: Iterable<StoredCounts>): RowBalance {
   const balance = { rowsMissing: 0, rowsBeyond: 0, rowsErased: 0 }
   for (const { samples, claimedSamples, erasedSamples, waves, claimedWaves, erasedWaves } of counts) {
-    for (const { surplus, erased } of [{ surplus: samples - claimedSamples, erased: erasedSamples }, { surplus: waves - claimedWaves, erased: erasedWaves }]) {
+    for (const [there, claimed, erased] of [[samples, claimedSamples, erasedSamples], [waves, claimedWaves, erasedWaves]] as const) {
+      // a wave that lost values in its middle is two: then more were put back than were taken away
+      const surplus = there + Math.min(0, erased) - claimed
       // receipts of what was erased end with retention, the count of what was erased does not
       const explained = Math.max(0, Math.min(erased, -surplus))
       balance.rowsErased += explained

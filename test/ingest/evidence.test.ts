@@ -17,5 +17,7 @@ test('a row too many never hides a row too few, in another device or another tab
 test('what was erased is not missing; what is missing beside it is', async (t) => {
   t.strictSame(balanceOf([counts('a', { samples: 12, erasedSamples: 8, waves: 0, erasedWaves: 2 })]), { rowsMissing: 0, rowsBeyond: 0, rowsErased: 10 })
   t.strictSame(balanceOf([counts('a', { samples: 11, erasedSamples: 8 })]), { rowsMissing: 1, rowsBeyond: 0, rowsErased: 8 })
+  t.strictSame(balanceOf([counts('a', { waves: 3, erasedWaves: -1 })]), { rowsMissing: 0, rowsBeyond: 0, rowsErased: 0 }, 'one wave was cut in two')
+  t.strictSame(balanceOf([counts('a', { waves: 2, erasedWaves: -1 })]), { rowsMissing: 1, rowsBeyond: 0, rowsErased: 0 }, 'and then one is lost')
   t.strictSame(balanceOf([counts('a', { erasedSamples: 8 })]), { rowsMissing: 0, rowsBeyond: 0, rowsErased: 0 }, 'their receipts have ended with retention')
 })
