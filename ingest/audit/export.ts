@@ -20,8 +20,8 @@ export interface ExportStart {
   readonly hashBefore: string
   /** Number of the last row; the export is cut off when it does not end with it. */
   readonly to: number
-  /** How many signed heads follow; lines of them are missing when there are fewer. */
-  readonly heads: number
+  /** How many signed heads follow; lines of them are missing when there are fewer. Absent in exports of the first versions. */
+  readonly heads?: number
 }
 
 export type ExportLine =

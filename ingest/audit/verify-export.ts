@@ -53,7 +53,7 @@ export async function verifyExport ({ lines, publicKeys, onProgress }: VerifyExp
   function open ({ from, hashBefore, heads: declared }: ExportStart): ChainCheck {
     // one that stands there twice takes no other's place
     const present = new Set(heads.map(headName)).size
-    if (present < declared) faults.add('heads-missing', null, `the export has ${present} signed heads; it was made with ${declared}`)
+    if (declared !== undefined && present < declared) faults.add('heads-missing', null, `the export has ${present} signed heads; it was made with ${declared}`)
     const { keys: trusted, faults: keyFaults } = trustedKeys(publicKeys, keys)
     for (const what of keyFaults) faults.add('bad-signature', null, what)
     return new ChainCheck(judgeHeads({ table: heads, file: null }, trusted, new Set(), faults), faults, { number: from - 1, hash: Buffer.from(hashBefore, 'hex') })
@@ -69,7 +69,7 @@ function parseLine (line: string, number: number): ExportLine {
   }
   const { start, key, head, row } = entry
   const good = start !== undefined
-    ? start['format'] === 'pulsegate audit export' && start['version'] === 1 && isNumber(start['from']) && isNumber(start['to']) && isNumber(start['heads']) && isHash(start['hashBefore'])
+    ? start['format'] === 'pulsegate audit export' && start['version'] === 1 && isNumber(start['from']) && isNumber(start['to']) && (start['heads'] === undefined || isNumber(start['heads'])) && isHash(start['hashBefore'])
     : key !== undefined
       ? typeof key['key'] === 'string' && typeof key['publicKey'] === 'string' && isNumber(key['atMs'])
       : head !== undefined

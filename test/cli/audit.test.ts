@@ -116,6 +116,7 @@ test('an export is verified without a database, with a key from elsewhere, and w
   t.ok(headLines.length > 1)
   for (const removed of headLines) t.strictSame(await changed(lines.filter((line) => line !== removed).join('\n')), ['heads-missing'], 'a signed head that is missing')
   t.strictSame(await changed(lines.flatMap((line) => line === headLines[0] ? [] : line === headLines[1] ? [line, line] : [line]).join('\n')), ['heads-missing'], 'also when another stands in its place')
+  t.strictSame(await changed(text.replace(/,"heads":\d+/, '')), [], 'an export of the first versions did not say how many')
   await writeFile(copy, 'nonsense')
   await t.rejects(verify(copy), { code: 'AUDIT_EXPORT_INVALID', message: /line 1/ })
   const other = auditFolder(join(base, 'other'))
