@@ -129,9 +129,9 @@ test('an export that is stopped in the middle leaves no file; a damaged one says
   const { code, err } = await startCli(t, 'export', 'open', path, '--database-url', bench.url).ended
   t.equal(code, 1)
   t.match(err, /EXPORT_DAMAGED: the export is damaged: it ends after 0 whole chunks/)
-  await t.rejects(runCommand(exportCommand, 'open', join(bench.folder, 'none.pgx'), '--database-url', bench.url), { code: 'EXPORT_UNREADABLE', message: /none.pgx cannot be read \(ENOENT\)/ })
   const { rows } = await bench.owner.query<{ outcome: string, request: string | null }>("SELECT outcome, request_id AS request FROM audit WHERE subtype = 'opened' ORDER BY number")
   t.match(rows, [{ outcome: 'success', request: /^[0-9a-f-]{36}$/ }, { outcome: 'serious-failure', request: rows[0]?.request }], 'the beginning and how it ended belong together')
   await startCli(t, 'export', 'open', path, '--database-url', bench.url).ended
   t.equal((await bench.owner.query("SELECT DISTINCT request_id FROM audit WHERE subtype = 'opened'")).rowCount, 2, 'and to no other attempt')
+  await t.rejects(runCommand(exportCommand, 'open', join(bench.folder, 'none.pgx'), '--database-url', bench.url), { code: 'EXPORT_UNREADABLE', message: /none.pgx cannot be read \(ENOENT\)/ })
 })
