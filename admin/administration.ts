@@ -116,6 +116,11 @@ export class Administration {
         return answerTo.certificate()
       }
       await tell.begun(route, params, purpose)
+      if (!isGoodNow()) { // and so may the writing down
+        const answer = answerTo.certificate()
+        tell.failed(route, params, answer, purpose)
+        return answer
+      }
       return answerTo.done(await route.handle({ operator, agent: tell.agent, params, query, body, purpose }))
     } catch (error) {
       const answer = answerTo.failed(error)

@@ -43,9 +43,8 @@ export async function startAdminServer (options: AdminServerOptions): Promise<Ad
   const { host, port, handshakes } = options
   const server = createServer({ ...secure(options.tls), ...bounds, pauseOnConnect: true })
   const admin = new Administration(options, options.tls?.trust ?? { issuers: [], revoked: new Set() })
-  server.maxConnections = 100
-  // an operator may sit at the address of devices that misbehave
-  if (handshakes !== undefined) throughGate(server, handshakes, { lenient: true, refused: (reason, address) => { admin.refusedHandshake(reason, address) } })
+  server.maxConnections = 100 // the gate bounds handshakes, not connections: an operator may sit at the address of devices that fill the broker
+  if (handshakes !== undefined) throughGate(server, handshakes, { refused: (reason, address) => { admin.refusedHandshake(reason, address) } })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => { admin.serve(request, response).catch(() => response.destroy()) })
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     admin.refusedHandshake(String(socket.authorizationError ?? error.code ?? 'unknown'), rawOf(socket)?.remoteAddress)

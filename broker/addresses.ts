@@ -1,10 +1,11 @@
 // What is known of each address: its connections, the sessions among them, the handshakes it may still begin, the failures it has
 // made. Addresses with a connection are always kept (there are at most as many as connections); of the others the least recently
-// seen is forgotten first.
+// seen is forgotten first. Connections to other ports of the process keep their address too, but count towards nothing of the broker's.
 import { LRUCache } from 'lru-cache'
 import { addressKey } from '../runtime/address.ts'
 import { type Limits } from './limits.ts'
 import { Penalty, type PenaltyRules } from './penalty.ts'
+import { Queues } from './queues.ts'
 
 const maxGone = 10_000
 const burstS = 4
@@ -15,14 +16,20 @@ const inUseMs = 3_600_000
 /** Failures more that an address is granted for each device that is in: a ward may hold some bad ones. */
 const failuresPerSession = 2
 
+/** Where a connection has come in. */
+export type Port = 'broker' | 'other'
+
 /** One address. Its fields are for `gate.ts` and `guard.ts`. */
 export class Address<W> {
   readonly key: string
+  /** Connections to the broker. */
   connections = 0
+  /** Connections to other ports. */
+  others = 0
   /** Of those, the ones of devices that are in. */
   sessions = 0
-  /** Connections whose handshake has not begun, the oldest first. */
-  readonly waiting: W[] = []
+  /** Connections whose handshake has not begun. */
+  readonly waiting = new Queues<W>()
   readonly penalty = new Penalty()
   #tokens = Infinity
   #atMs = 0
@@ -61,7 +68,7 @@ export class Address<W> {
 }
 
 export class Addresses<W> {
-  /** Of all addresses. */
+  /** Connections to the broker, of all addresses. */
   connections = 0
   readonly #rules: PenaltyRules
   readonly #live = new Map<string, Address<W>>()
@@ -72,7 +79,7 @@ export class Addresses<W> {
   }
 
   /** The address of a connection that has come; `leave` when it has gone. */
-  enter (text: string): Address<W> {
+  enter (text: string, port: Port = 'broker'): Address<W> {
     const key = addressKey(text)
     let address = this.#live.get(key)
     if (address === undefined) {
@@ -80,14 +87,13 @@ export class Addresses<W> {
       this.#gone.delete(key)
       this.#live.set(key, address)
     }
-    address.connections++
-    this.connections++
+    this.#count(address, port, 1)
     return address
   }
 
-  leave (address: Address<W>): void {
-    this.connections--
-    if (--address.connections > 0) return
+  leave (address: Address<W>, port: Port = 'broker'): void {
+    this.#count(address, port, -1)
+    if (address.connections + address.others > 0) return
     this.#live.delete(address.key)
     this.#gone.set(address.key, address)
   }
@@ -109,5 +115,13 @@ export class Addresses<W> {
     let count = 0
     for (const table of [this.#live, this.#gone]) for (const address of table.values()) if (address.penalty.banned(nowMs)) count++
     return count
+  }
+
+  #count (address: Address<W>, port: Port, by: 1 | -1): void {
+    if (port === 'other') address.others += by
+    else {
+      address.connections += by
+      this.connections += by
+    }
   }
 }

@@ -1,6 +1,8 @@
 // Who may begin a TLS handshake, and when. A handshake is the dearest thing a stranger can ask for, so of those who come at once only
 // some are at it; the others wait unread, each address in its turn, and one address begins only so many a second. In a
-// storm each handshake is then done in time, instead of all of them too late. Other ports of the process take their turns here too.
+// storm each handshake is then done in time, instead of all of them too late. Other ports of the process take their turns here too: the
+// handshakes of all ports are bounded together, but connections and bans are the broker's alone. Other ports bound their connections
+// themselves, and who is kept out of the broker, or finds it full, must be able to renew and to administer.
 //
 // Promise: a connection that was let in is begun or refused; a place that is taken is given back with the end of its handshake, with
 // the end of its socket, or after a second: who is slow costs nothing while it waits for itself and must not keep others out.
@@ -21,8 +23,6 @@ export interface GateEvents {
   begin (socket: Socket): void
   /** The socket is closed without one. */
   refused (reason: RefusalReason, address: string): void
-  /** Addresses that are banned are only slowed down. */
-  readonly lenient?: boolean
 }
 
 export class Gate implements HandshakeGate {
@@ -54,20 +54,21 @@ export class Gate implements HandshakeGate {
   enter (socket: Socket, door: GateEvents = this.#events): void {
     socket.on('error', () => {})
     const text = socket.remoteAddress // noted now: it is gone with the connection
-    if (text === undefined) {
+    if (text === undefined || socket.destroyed) {
       socket.destroy()
       return
     }
-    const address = this.#addresses.enter(text)
+    const port = door === this.#events ? 'broker' : 'other'
+    const address = this.#addresses.enter(text, port)
     socket.once('close', () => {
-      this.#addresses.leave(address)
+      this.#addresses.leave(address, port)
       this.done(socket)
     })
     const nowMs = performance.now()
     const waiting = { socket, sinceMs: nowMs, door }
     const reason = this.#fault(address, nowMs, door)
     if (reason !== null) return this.#refuse(waiting, reason)
-    address.waiting.push(waiting)
+    address.waiting.push(door, waiting)
     if (address.waiting.length === 1) this.#turns.push(address)
     this.#pump(nowMs)
   }
@@ -81,7 +82,7 @@ export class Gate implements HandshakeGate {
   tick (nowMs: number): void {
     for (const [socket, sinceMs] of this.#places) if (nowMs - sinceMs > placeMs) this.#places.delete(socket)
     const all = [...this.#turns, ...this.#slowed]
-    for (const { waiting } of all) this.#expire(waiting, nowMs)
+    for (const { waiting } of all) for (const each of waiting.takeOldest(({ sinceMs }) => nowMs - sinceMs > this.#limits.handshakeWaitMs)) this.#refuse(each, 'handshake-busy')
     this.#turns = all.filter(({ waiting }) => waiting.length > 0)
     this.#slowed = []
     this.#pump(nowMs)
@@ -90,16 +91,17 @@ export class Gate implements HandshakeGate {
   /** Lets nobody in any more; those that wait are refused. */
   close (): void {
     this.#closed = true
-    for (const { waiting } of [...this.#turns, ...this.#slowed]) for (const each of waiting.splice(0)) this.#refuse(each, 'draining')
+    for (const { waiting } of [...this.#turns, ...this.#slowed]) for (const each of waiting.takeOldest(() => true)) this.#refuse(each, 'draining')
     this.#turns = []
     this.#slowed = []
   }
 
-  #fault (address: Address<Waiting>, nowMs: number, { lenient }: GateEvents): RefusalReason | null {
+  #fault (address: Address<Waiting>, nowMs: number, door: GateEvents): RefusalReason | null {
     if (this.#closed) return 'draining'
+    if (door !== this.#events) return null
     if (address.connections > this.#limits.maxConnectionsPerAddress || address.connections - address.sessions > this.#room) return 'too-many-from-address'
-    // where devices are connected that behave, a ban slows down and locks nobody out (Address.shut); enrolment and administration ask for the same
-    return lenient !== true && address.shut(nowMs) ? 'address-banned' : null
+    // where devices are connected that behave, a ban slows down and locks nobody out (Address.shut)
+    return address.shut(nowMs) ? 'address-banned' : null
   }
 
   /**
@@ -121,10 +123,6 @@ export class Gate implements HandshakeGate {
       this.#places.set(next.socket, nowMs)
       next.door.begin(next.socket)
     }
-  }
-
-  #expire (waiting: Waiting[], nowMs: number): void {
-    while (waiting[0] !== undefined && nowMs - waiting[0].sinceMs > this.#limits.handshakeWaitMs) this.#refuse(waiting.shift() as Waiting, 'handshake-busy')
   }
 
   #refuse ({ socket, door }: Waiting, reason: RefusalReason): void {

@@ -9,23 +9,24 @@ export interface HandshakeDoor {
   begin (socket: Socket): void
   /** The socket is closed without one. `reason`: a word for a metric. */
   refused (reason: string, address: string): void
-  /** Addresses that are kept out for what they did elsewhere are only slowed down here. */
-  readonly lenient?: boolean
 }
 
 export interface HandshakeGate {
-  /** Takes a socket that is not read yet. */
+  /**
+   * Takes a socket that is not read yet. Bounds handshakes and not connections: those are for the port to bound. Addresses that the gate keeps
+   * out of its own port are only slowed down. Each door has its own queue at an address: use one for all sockets of a port.
+   */
   enter (socket: Socket, door: HandshakeDoor): void
   /** The handshake has ended, well or not. */
   done (socket: Socket): void
 }
 
 /** Puts `server`, made with `pauseOnConnect: true` and not listening yet, behind `gate`. */
-export function throughGate (server: Server, gate: HandshakeGate, { lenient, refused }: Omit<HandshakeDoor, 'begin'>): void {
+export function throughGate (server: Server, gate: HandshakeGate, { refused }: Omit<HandshakeDoor, 'begin'>): void {
   // Node's own listener wraps the socket in TLS: it is called when the gate says so
   const wrap = server.listeners('connection') as Array<(this: Server, socket: Socket) => void>
   server.removeAllListeners('connection')
-  const door: HandshakeDoor = { begin (socket) { for (const each of wrap) each.call(server, socket) }, refused, ...(lenient !== undefined && { lenient }) }
+  const door: HandshakeDoor = { begin (socket) { for (const each of wrap) each.call(server, socket) }, refused }
   server.on('connection', (socket: Socket) => { gate.enter(socket, door) })
   const done = (raw: Socket | undefined): void => { if (raw !== undefined) gate.done(raw) }
   server.on('secureConnection', (socket) => { done(rawOf(socket)) })

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TLSSocket } from 'node:tls'
-import { addressKey } from '../../runtime/address.ts'
 import { drainBody } from '../../runtime/drain-body.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
 import { type Logger } from '../../runtime/observability.ts'
@@ -13,6 +12,7 @@ import { readBody, requestPemOf } from './body.ts'
 import { deviceIdIn } from './device-id-in.ts'
 import { enrol, type EnrolParts } from './enrol.ts'
 import { type Material } from './material.ts'
+import { payerOf } from './payer.ts'
 import { peerOf, provenIdOf, type Peer } from './peer.ts'
 import { type CallerRate } from './rate.ts'
 import { type Caller, type Recorder } from './record.ts'
@@ -25,7 +25,7 @@ export interface HandlerParts {
   readonly enrolment: EnrolParts
   /** By address. */
   readonly rate: CallerRate
-  /** By device id. */
+  /** By device or certificate, see payer.ts. */
   readonly deviceRate: CallerRate
   readonly recorder: Recorder
   readonly log: Logger
@@ -49,21 +49,22 @@ export function createHandler (parts: HandlerParts): (request: IncomingMessage, 
 
 interface Exchange { readonly request: IncomingMessage, readonly response: ServerResponse }
 
-/** Whose bucket a request is taken from: a device's of ours, else the address's, for anybody can have many makers' certificates and tokens. */
-interface Payer { readonly rate: CallerRate, readonly name: string }
+/** The bucket a request is taken from. */
+interface Bucket { readonly rate: CallerRate, readonly name: string }
 
-function payerOf ({ rate, deviceRate }: HandlerParts, peer: Peer, { address }: Caller): Payer {
-  return peer.kind === 'device' ? { rate: deviceRate, name: peer.id } : { rate, name: addressKey(address) }
+function bucketOf ({ rate, deviceRate }: HandlerParts, peer: Peer, { address }: Caller): Bucket {
+  const { by, name } = payerOf(peer, address, Date.now())
+  return { rate: by === 'device' ? deviceRate : rate, name }
 }
 
 async function answerOf (parts: HandlerParts, exchange: Exchange, stranger: Caller): Promise<Answer> {
   const { request } = exchange
   const peer = peerOfSocket(request.socket as TLSSocket, stranger, parts.material())
   const caller: Caller = { ...stranger, provenId: provenIdOf(peer) }
-  const payer = payerOf(parts, peer, caller)
+  const bucket = bucketOf(parts, peer, caller)
   let operation = 'none'
   try {
-    limitRate(payer)
+    limitRate(bucket)
     const wanted = operation = operationOf(request.method ?? '', request.url ?? '', request.headers['content-type'])
     const answer = wanted === 'cacerts'
       ? bundleAnswer(parts.material().bundle)
@@ -77,7 +78,7 @@ async function answerOf (parts: HandlerParts, exchange: Exchange, stranger: Call
     if (refusal === null) throw error
     const answer = refusalAnswer(refusal, caller.requestId)
     parts.recorder.answered(operation, answer.status)
-    tellRefusal(parts, payer, request, caller, operation, refusal)
+    tellRefusal(parts, bucket, request, caller, operation, refusal)
     return answer
   }
 }
@@ -102,7 +103,7 @@ function peerOfSocket (socket: TLSSocket, { certificate }: Caller, { trust }: Ma
   }, trust, Date.now())
 }
 
-function limitRate ({ rate, name }: Payer): void {
+function limitRate ({ rate, name }: Bucket): void {
   const taken = rate.take(name, performance.now())
   if (!taken.ok) throw new Refusal('rate', { audited: taken.first ? 'rate' : 'rate-again', headers: { 'retry-after': String(taken.retryAfterS) } })
 }
@@ -117,7 +118,7 @@ function refusalOf (error: unknown, request: IncomingMessage): Refusal | null {
 
 const notTheCallersFault: ReadonlySet<string> = new Set(['rate', 'busy', 'unavailable', 'stopping'])
 
-function tellRefusal ({ recorder, log }: HandlerParts, { rate, name }: Payer, request: IncomingMessage, caller: Caller, operation: string, refusal: Refusal): void {
+function tellRefusal ({ recorder, log }: HandlerParts, { rate, name }: Bucket, request: IncomingMessage, caller: Caller, operation: string, refusal: Refusal): void {
   const { reason, audited, cause } = refusal
   if (!notTheCallersFault.has(reason)) rate.refused(name, performance.now())
   if (reason === 'unavailable') log.warn({ err: cause, requestId: caller.requestId }, 'enrolment is not possible now')

@@ -12,7 +12,7 @@ export interface EstLimits {
   readonly maxWaiting: number
   /** Of an address. */
   readonly rate: RateLimits
-  /** Of a device that shows its certificate, wherever it is. */
+  /** Of a device that shows its certificate, wherever it is; each certificate whose renewal is due has as much of its own. */
   readonly deviceRate: RateLimits
 }
 

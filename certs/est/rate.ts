@@ -1,5 +1,5 @@
 // How many requests a caller may make: a bucket each, refilled steadily; a refused request costs more. A caller is an address, or a device that
-// has shown a certificate of ours: so a device is not held up by who else is at its address, and one that renews without end holds up
+// has shown a certificate of ours, or such a certificate alone (payer.ts): so a device is not held up by who else is at its address, and one that renews without end holds up
 // nobody else. Signatures cost a server its core; guessing a token of 256 bits is no danger, but it must not be free either. Bounded in callers.
 import { LRUCache } from 'lru-cache'
 
@@ -15,7 +15,7 @@ export interface RateLimits {
 /** Of an address: a hospital behind one enrols a thousand devices within a minute. */
 export const defaultRate: RateLimits = { burst: 200, perSecond: 20, refusalCost: 10 }
 
-/** Of a device: it asks twice in days; with the shortest life that may be set, 10 s, twice in 6 s. */
+/** Of a device, and of each certificate whose renewal is due: it asks twice in days; with the shortest life that may be set, 10 s, twice in 6 s. */
 export const defaultDeviceRate: RateLimits = { burst: 30, perSecond: 0.5, refusalCost: 1 }
 
 const maxCallers = 20_000

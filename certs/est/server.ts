@@ -175,7 +175,7 @@ class RunningEst implements EstServer {
     server.on('checkContinue', handler)
     server.maxConnections = maxConnections
     server.maxRequestsPerSocket = 100
-    if (handshakes !== undefined) throughGate(server, handshakes, { lenient: true, refused: (reason) => { this.#recorder.handshakeFailed(reason) } })
+    if (handshakes !== undefined) throughGate(server, handshakes, { refused: (reason) => { this.#recorder.handshakeFailed(reason) } })
     server.prependListener('connection', (socket: Socket) => { if (!this.#connections.add(socket)) this.#recorder.handshakeFailed('too-many-connections') })
     server.on('drop', () => this.#recorder.handshakeFailed('too-many-connections'))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { test, type Test } from 'tap'
 import { openAuthority } from '../../certs/authority.ts'
 import { operatorsDirectory } from '../../certs/operators.ts'
+import { type AuditEvent } from '../../runtime/audit.ts'
 import { loadAdminTls, routesNoting, startAdminHouse, type AdminHouse } from '../fixtures/admin.ts'
 
 /** Takes back what `name` has, and has the server read the lists again. */
@@ -86,4 +87,31 @@ test('a revocation ends what an operator has open, and nothing of another\'s [C2
   t.match(house.events.at(-1), { outcome: 'serious-failure', reason: 'certificate', agent: { id: 'alice', certificateSerial: alice.serial } })
   go()
   t.equal((await bobs).status, 200, 'what bob has under way ends well')
+})
+
+test('revoked while the request is written down: nothing is done, and that is written down too [C20]', async (t) => {
+  const reached: string[] = []
+  const events: AuditEvent[] = []
+  const [beginning, written] = [deferred(), deferred()]
+  const house = await startAdminHouse(t, routesNoting(reached), {
+    audit: {
+      record (event) { events.push(event) },
+      async recordNow (event) { // as when the database takes its time
+        beginning.resolve()
+        await written.promise
+        events.push(event)
+      }
+    }
+  })
+  const alice = await house.person('alice', 'operator')
+  const asked = house.ask(alice, 'POST', '/v1/commands-send/x1', { purpose: 'ticket 4711' })
+  await beginning.promise
+  await revoke(house, 'alice')
+  written.resolve()
+  t.match(await asked, { status: 403, body: { error: { code: 'CERTIFICATE' } } })
+  t.strictSame(reached, [])
+  t.match(events, [
+    { outcome: 'success', agent: { id: 'alice' }, purpose: 'ticket 4711' },
+    { outcome: 'minor-failure', reason: 'CERTIFICATE', agent: { id: 'alice', certificateSerial: alice.serial }, purpose: 'ticket 4711' }
+  ])
 })

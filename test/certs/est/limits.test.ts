@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { test } from 'tap'
 import { startEst } from '../../fixtures/est.ts'
+import { type DeviceIdentity } from '../../fixtures/pki.ts'
 
 /** Not events.once: that rejects on 'error', and a reset is one way of closing. */
 async function closed (socket: Socket): Promise<string> {
@@ -81,4 +82,19 @@ test('a device that shows its certificate is limited by itself, not by its addre
   const before = (await pki.authority.show(endless.id)).length
   t.equal((await enrol('simplereenroll', { identity: endless })).status, 429)
   t.equal((await pki.authority.show(endless.id)).length, before)
+})
+
+test('whoever holds an older certificate of a device does not keep it from renewing, nor does what was just issued have a limit of its own', async (t) => {
+  const { enrol, pki, events } = await startEst(t, { limits: { deviceRate: { burst: 3, perSecond: 0.001, refusalCost: 1 } } })
+  const { id } = await pki.device()
+  const [older, newer] = [pki.aged(id, 6), pki.aged(id, 4)] // both end in a day
+  const spend = async (identity: DeviceIdentity): Promise<number> => {
+    for (let issued = 0; ; issued++) if ((await enrol('simplereenroll', { identity })).status !== 200) return issued
+  }
+  t.equal(await spend(older), 3)
+  t.match(events.at(-1), { reason: 'rate', detail: { claims: id } })
+  t.equal(await spend(newer), 3, 'one whose renewal is due has a limit of its own')
+  const [first, second] = [await pki.device(id), await pki.device(id)]
+  t.strictSame([await spend(first), await spend(second)], [3, 0], 'those that were just issued have one together')
+  t.equal(await spend(await pki.device()), 3, 'another device has its own')
 })
