@@ -45,7 +45,7 @@ async function startBroker (t: Test, name: string, certs: string, env: Record<st
   const directory = await folder(t)
   const [port, health] = [choosePort(), { host: '127.0.0.1', port: choosePort() }]
   const args = ['broker', '--certs', certs, '--mqtt-port', String(port), '--health-port', String(health.port), '--enrolment', 'active']
-  const broker = program({ name, main, args, env, health, directory, log: quietObservability().log })
+  const broker = program({ name, main, args, env: { ...env, PULSEGATE_AUDIT_DIR: join(directory, 'audit') }, health, directory, log: quietObservability().log })
   t.teardown(() => broker.kill())
   await broker.start()
   return { broker, port, url: `mqtts://127.0.0.1:${port}` }
