@@ -2,7 +2,7 @@
 // revocation counts from the moment it is in the journal, before any list is written or read.
 import { open } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
-import { type Issued, type RevocationReason, type Revoked } from './journal.ts'
+import { concernsDevice, type Issued, type Revoked } from './journal.ts'
 
 export interface KnownCertificate {
   readonly serial: string
@@ -19,9 +19,6 @@ export interface Standing {
   /** One of its certificates was revoked for something that concerns the device, and nothing has been issued for it since. */
   readonly revoked: boolean
 }
-
-/** Why a certificate is taken back whose device is as good as before. */
-const harmless: ReadonlySet<RevocationReason> = new Set<RevocationReason>(['superseded', 'cACompromise'])
 
 export class JournalFollower {
   readonly #path: string
@@ -103,7 +100,7 @@ export class JournalFollower {
     if (entry.event === 'revoked') {
       if (before === undefined) return
       this.#bySerial.set(entry.serial, { ...before, revoked: true })
-      if (!harmless.has(entry.reason)) this.#markRevoked(before.names)
+      if (concernsDevice(entry.reason)) this.#markRevoked(before.names)
       return
     }
     if (entry.event !== 'issued') return

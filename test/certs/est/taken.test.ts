@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import { openAuthority } from '../../../certs/authority.ts'
 import { enrolByEst } from '../../../simulator/enrol-est.ts'
@@ -145,4 +146,22 @@ test('a device that was stolen and replaced under its id: the birth key of the s
     await server.reloadCertificates()
     t.match(await born(), { status: 403 })
   }
+})
+
+test('a device whose certificate had ended when it was revoked is kept out like any other [C4]', async (t) => {
+  const { enrol, server, tokens, pki } = await startEst(t, { days: 1 / 86_400 })
+  const maker = createMaker()
+  await trustMaker(pki.dir, maker)
+  await server.reloadCertificates()
+  const birth = maker.birth()
+  const born = async () => await enrol('simpleenroll', { identity: birth })
+  t.equal((await born()).status, 200)
+  const last = issuedIn(await born())
+  while (Date.parse((await pki.authority.show(last.serialNumber))[0]?.notAfter ?? '') >= Date.now()) await delay(100)
+  t.match(await pki.authority.revoke(birth.id, 'superseded'), { revoked: { length: 0 }, alreadyRevoked: { length: 0 } }, 'a reason that says nothing against the device')
+  t.match(await pki.authority.revoke(birth.id, 'keyCompromise'), { revoked: { length: 1, 0: { serial: last.serialNumber } }, alreadyRevoked: { length: 0 } })
+  t.match(await pki.authority.revoke(birth.id, 'keyCompromise'), { revoked: { length: 0 }, alreadyRevoked: { length: 1 } }, 'once is enough')
+  t.match(await born(), { status: 403, body: /\(revoked, request/ })
+  const [token] = await tokens.make([birth.id])
+  t.equal((await enrol('simpleenroll', { auth: `${birth.id}:${token?.token}` })).status, 200)
 })
