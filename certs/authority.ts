@@ -169,7 +169,8 @@ export class Authority {
   }
 
   /**
-   * Revokes one certificate by serial number, or every living one of a device id or server name, and writes the lists.
+   * Revokes one certificate by serial number, or every living one of a device id or server name, and writes the lists. Of a device
+   * that has none the last one it had, unless for a reason that says nothing against it.
    * Revoking twice is no error: the report says what was revoked already. Throws CERTS_UNKNOWN.
    */
   async revoke (target: string, reason: RevocationReason): Promise<RevokeReport> {
@@ -184,7 +185,7 @@ export class Authority {
       const records = await this.list()
       const found = finder(records)
       const unknown = targets.filter((target) => found(target).length === 0)
-      const selected = targets.map((target) => selectRevocable(found(target), target, Date.now()))
+      const selected = targets.map((target) => selectRevocable(found(target), target, reason, Date.now()))
       const revocable = [...new Set(selected.flatMap((each) => each.revocable))]
       // asked for before anything is written: a revocation nobody can publish would only look like one
       const root = revocable.some(({ role }) => role === 'issuing') ? 'required' : 'when-there'

@@ -2,7 +2,7 @@
 // revocation counts from the moment it is in the journal, before any list is written or read.
 import { open } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
-import { type Issued, type RevocationReason, type Revoked } from './journal.ts'
+import { concernsDevice, type Issued, type Revoked } from './journal.ts'
 
 export interface KnownCertificate {
   readonly serial: string
@@ -14,19 +14,16 @@ export interface KnownCertificate {
 
 /** Of a device id or server name for which something was issued. */
 export interface Standing {
-  /** Whose birth certificate the first one was issued for; null: for nobody's. */
+  /** Whose birth certificate the first one was issued for, or the first since a revocation that concerns the device; null: for nobody's. */
   readonly maker: string | null
   /** One of its certificates was revoked for something that concerns the device, and nothing has been issued for it since. */
   readonly revoked: boolean
 }
 
-/** Why a certificate is taken back whose device is as good as before. */
-const harmless: ReadonlySet<RevocationReason> = new Set<RevocationReason>(['superseded', 'cACompromise'])
-
 export class JournalFollower {
   readonly #path: string
   readonly #bySerial = new Map<string, KnownCertificate>()
-  readonly #byName = new Map<string, Standing & { revoked: boolean, readonly serials: Set<string> }>()
+  readonly #byName = new Map<string, Standing & { maker: string | null, revoked: boolean, readonly serials: Set<string> }>()
   #offset = 0
   #reading: Promise<void> | null = null
 
@@ -103,7 +100,7 @@ export class JournalFollower {
     if (entry.event === 'revoked') {
       if (before === undefined) return
       this.#bySerial.set(entry.serial, { ...before, revoked: true })
-      if (!harmless.has(entry.reason)) this.#mark(before.names, true)
+      if (concernsDevice(entry.reason)) this.#markRevoked(before.names)
       return
     }
     if (entry.event !== 'issued') return
@@ -111,16 +108,21 @@ export class JournalFollower {
     this.#bySerial.set(serial, { serial, role, names, notAfterMs: Date.parse(notAfter), revoked: false })
     for (const name of names) {
       const known = this.#byName.get(name)
-      if (known === undefined) this.#byName.set(name, { maker, revoked: false, serials: new Set([serial]) })
-      else known.serials.add(serial)
+      if (known === undefined) {
+        this.#byName.set(name, { maker, revoked: false, serials: new Set([serial]) })
+        continue
+      }
+      known.serials.add(serial)
+      // another device may have the id from now on, and the birth key of the one before may be a thief's
+      if (known.revoked) known.maker = maker
+      known.revoked = false
     }
-    this.#mark(names, false)
   }
 
-  #mark (names: readonly string[], revoked: boolean): void {
+  #markRevoked (names: readonly string[]): void {
     for (const name of names) {
       const known = this.#byName.get(name)
-      if (known !== undefined) known.revoked = revoked
+      if (known !== undefined) known.revoked = true
     }
   }
 }

@@ -17,6 +17,11 @@ export const revocationReasons = [
 ] as const
 export type RevocationReason = typeof revocationReasons[number]
 
+/** False: a certificate is taken back for it whose device is as good as before. */
+export function concernsDevice (reason: RevocationReason): boolean {
+  return reason !== 'superseded' && reason !== 'cACompromise'
+}
+
 export interface Issued {
   readonly event: 'issued'
   /** All times are ISO 8601 in UTC: people read this file. */

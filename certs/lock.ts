@@ -1,14 +1,14 @@
 // One writer at a time on an authority's directory: the command line, the EST server and the upkeep of `up` may all be at it. Takes the
 // directory and what is to be done, gives its result. The file `lock` is there while somebody works.
 // Promise: the work of two never overlaps, within a process or between processes of one machine: a holder that died is noticed at once, one
-// that lives is never robbed, however long it stands still. Between machines that share the directory only a lock's standing still
-// tells; who was robbed because it stood still itself (a suspended machine, say) leaves the other's lock alone and gets CERTS_BUSY.
+// that lives is never robbed, however long it stands still. A lock is let go whatever the work came to, and without a file to open.
+// Between machines that share the directory only a lock's standing still tells; who was robbed because it stood still itself (a suspended machine, say) leaves the other's lock alone and gets CERTS_BUSY.
 import { open, readFile, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { PulsegateError } from '../runtime/errors.ts'
 import { isMissing } from './files.ts'
-import { holderName, holderState, holderText } from './lock-holder.ts'
+import { heldNoMore, holderName, holderState, holderText } from './lock-holder.ts'
 
 export interface LockOptions {
   /** How long others may be at it before CERTS_BUSY. */
@@ -33,29 +33,25 @@ export async function withLock<T> (directory: string, work: () => Promise<T>, op
 }
 
 async function locked<T> (path: string, work: () => Promise<T>, { waitMs = 30_000, staleMs = 10_000 }: LockOptions): Promise<T> {
-  const { file, text } = await acquire(path, waitMs, staleMs)
+  const held = await acquire(path, waitMs, staleMs)
   const moving = setInterval(() => {
     const now = new Date()
-    file.utimes(now, now).catch(() => {}) // the end will show
+    held.file.utimes(now, now).catch(() => {}) // the end will show
   }, staleMs / 4).unref()
-  const ended = async (): Promise<void> => {
-    clearInterval(moving)
-    await file.close()
-  }
   let result: T
   try {
     result = await work()
   } catch (error) {
-    await ended()
-    await release(path, text).catch(() => {}) // what the work says comes first
+    clearInterval(moving)
+    await release(path, held).catch(() => {}) // what the work says comes first
     throw error
   }
-  await ended()
-  await release(path, text)
+  clearInterval(moving)
+  await release(path, held)
   return result
 }
 
-interface Held { readonly file: FileHandle, readonly text: string }
+interface Held { readonly file: FileHandle, readonly text: string, readonly inode: string }
 
 interface Seen { readonly text: string, readonly stamp: string, readonly sinceMs: number }
 
@@ -82,29 +78,51 @@ function isNobodys ({ text, sinceMs }: Seen, staleMs: number): boolean {
 
 /** Null when there is one already. */
 async function create (path: string): Promise<Held | null> {
+  let file: FileHandle
   try {
-    const [file, text] = [await open(path, 'wx', 0o600), holderText()]
-    try {
-      await file.writeFile(text)
-      return { file, text }
-    } catch (error) {
-      await file.close()
-      throw error
-    }
+    file = await open(path, 'wx', 0o600)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return null
     throw error
   }
+  const text = holderText()
+  try {
+    await file.writeFile(text)
+    return { file, text, inode: inodeOf(await file.stat({ bigint: true })) }
+  } catch (error) {
+    await unlink(path).catch(() => {}) // a full disk: nobody can have taken this over yet
+    await forget({ file, text })
+    throw error
+  }
 }
 
-/** Takes our lock away, and no other. Throws CERTS_BUSY when it is not ours any more. */
-async function release (path: string, text: string): Promise<void> {
-  const now = await readFile(path, 'utf8').catch(() => null)
-  if (now === text) {
-    await unlink(path).catch(() => {})
-    return
+function inodeOf ({ dev, ino }: { readonly dev: bigint, readonly ino: bigint }): string {
+  return `${dev} ${ino}`
+}
+
+/** Takes our lock away, and no other. Throws CERTS_BUSY when it is not ours any more. Opens no file: there may be none left to open. */
+async function release (path: string, held: Held): Promise<void> {
+  try {
+    // while our file is open nobody else's can have its inode
+    const there = await stat(path, { bigint: true }).catch(nullIfMissing)
+    const now = there === null || inodeOf(there) === held.inode ? null : await readFile(path, 'utf8').catch(() => '')
+    const ours = now === null ? there !== null : now === held.text // some file systems give a file a new number now and then
+    if (!ours) throw new PulsegateError('CERTS_BUSY', `${path} was ${now === null ? 'taken away' : `taken over by ${holderName(now)}`} while we worked: look at what was done (pulsegate certs list), and write the lists anew (pulsegate certs crl).`)
+    // what cannot be taken away names nobody at least: others take it once it is stale
+    await unlink(path).catch(async () => { await held.file.truncate(0).catch(() => {}) })
+  } finally {
+    await forget(held)
   }
-  throw new PulsegateError('CERTS_BUSY', `${path} was ${now === null ? 'taken away' : `taken over by ${holderName(now)}`} while we worked: look at what was done (pulsegate certs list), and write the lists anew (pulsegate certs crl).`)
+}
+
+function nullIfMissing (error: unknown): null {
+  if (isMissing(error)) return null
+  throw error
+}
+
+async function forget ({ file, text }: Pick<Held, 'file' | 'text'>): Promise<void> {
+  heldNoMore(text)
+  await file.close().catch(() => {}) // nothing of it is needed any more
 }
 
 /** The lock as it is now, and since when (by our own clock: nobody else's counts) it has been so; null when there is none. */
@@ -130,11 +148,11 @@ async function removeStale (path: string, seen: Seen, staleMs: number): Promise<
     await setTimeout(5)
     return
   }
-  await held.file.close()
   try {
     const now = await look(path, seen)
     if (now === seen) await unlink(path)
   } finally {
     await unlink(guard).catch(() => {})
+    await forget(held)
   }
 }

@@ -8,7 +8,7 @@ import { PulsegateError } from '../runtime/errors.ts'
 import { pemBlocks, pemBytes } from '../runtime/pem.ts'
 import { signCrl, type RevokedSerial } from './crl.ts'
 import { isMissing, readRequired, syncDirectory, writePublic, type AuthorityPaths } from './files.ts'
-import { type CertificateRecord } from './journal.ts'
+import { concernsDevice, type CertificateRecord, type RevocationReason } from './journal.ts'
 import { dayMs, lifeDays } from './profile.ts'
 import { type CaCertificate, type RootSigner, type SigningCa } from './state.ts'
 
@@ -52,17 +52,20 @@ export function find (records: readonly CertificateRecord[], target: string): Ce
   throw new PulsegateError('CERTS_UNKNOWN', `This authority has issued nothing for "${target}".`)
 }
 
-/** Those that a revocation concerns: living ones; an expired one is refused by everybody without our help. */
-export function selectRevocable (found: readonly CertificateRecord[], target: string, nowMs: number): {
+/**
+ * Those that a revocation concerns: living ones; an expired one is refused by everybody without our help. Of a device without a living one
+ * it is the last of those it had: nobody needs it on a list, but its being revoked keeps the device's birth certificate from a new one.
+ */
+export function selectRevocable (found: readonly CertificateRecord[], target: string, reason: RevocationReason, nowMs: number): {
   revocable: CertificateRecord[], alreadyRevoked: CertificateRecord[]
 } {
   if (found.some(({ role }) => role === 'root')) {
     throw new PulsegateError('CERTS_INPUT_INVALID', `${target} is the root certificate: no list can revoke it. Remove it from every ca.pem instead.`)
   }
-  return {
-    revocable: found.filter(({ revoked, notAfter }) => revoked === undefined && Date.parse(notAfter) > nowMs),
-    alreadyRevoked: found.filter(({ revoked }) => revoked !== undefined)
-  }
+  const living = found.filter(({ revoked, notAfter }) => revoked === undefined && Date.parse(notAfter) > nowMs)
+  const last = found.findLast(({ role }) => role === 'device')
+  const ended = living.length === 0 && last !== undefined && last.revoked === undefined && concernsDevice(reason) ? [last] : []
+  return { revocable: [...living, ...ended], alreadyRevoked: found.filter(({ revoked }) => revoked !== undefined) }
 }
 
 export async function writeLists (paths: AuthorityPaths, records: readonly CertificateRecord[], { cas, roots }: ListSigners, now = new Date()): Promise<CrlReport> {

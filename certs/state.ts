@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { PulsegateError } from '../runtime/errors.ts'
+import { pemBlocks, pemBytes } from '../runtime/pem.ts'
 import { isMissing, isThere, readKey, readRequired, type AuthorityPaths } from './files.ts'
 import { issuingFiles, livingCas, readLayout, rootFiles, type CaEntry, type Layout } from './layout.ts'
 import { signerOf, type Signer } from './signing.ts'
@@ -28,7 +29,8 @@ export interface AuthorityState {
   /** Whose certificates are trusted; the first one issues. */
   readonly cas: readonly [SigningCa, ...SigningCa[]]
   /**
-   * Those that brokers trust, as ca.pem stands: these need lists. Other than `cas` only within a step, and after one that was cut off.
+   * Those that brokers trust, as ca.pem stands: these need lists. Other than `cas` only within a step, and after one that was cut off;
+   * never empty.
    */
   readonly published: readonly SigningCa[]
   /** Changes when authority.json or ca.pem does. */
@@ -41,17 +43,23 @@ export async function loadState (paths: AuthorityPaths, passphrase: string | und
   const layout = await readLayout(paths)
   const cas: SigningCa[] = []
   for (const entry of livingCas(layout)) cas.push(await loadCa(paths, layout, entry, passphrase))
-  const bundle = await readRequired(paths.ca)
-  const published = cas.filter(({ pem }) => bundle.includes(pem))
+  // by their bytes: a file that went through an editor or another system has other line ends
+  const bundle = pemBlocks(await readRequired(paths.ca), 'CERTIFICATE').map(pemBytes)
+  const published = cas.filter(({ certificate }) => holds(bundle, certificate))
   for (const entry of layout.cas) if (await isLeaving(paths, layout, entry, bundle)) published.push(await loadCa(paths, layout, entry, passphrase))
-  return { layout, cas: cas as [SigningCa, ...SigningCa[]], published, stamp }
+  // none of ours in it: it says nothing of what brokers trust, and lists that are empty would let the revoked in
+  return { layout, cas: cas as [SigningCa, ...SigningCa[]], published: published.length > 0 ? published : cas, stamp }
+}
+
+function holds (bundle: readonly Buffer[], { raw }: X509Certificate): boolean {
+  return bundle.some((der) => der.equals(raw))
 }
 
 /** Dropped by authority.json and still in ca.pem; without its key it can have no list. */
-async function isLeaving (paths: AuthorityPaths, layout: Layout, { number, state }: CaEntry, bundle: string): Promise<boolean> {
+async function isLeaving (paths: AuthorityPaths, layout: Layout, { number, state }: CaEntry, bundle: readonly Buffer[]): Promise<boolean> {
   if (state === 'issuing' || state === 'trusted') return false
   const { key, certificate } = issuingFiles(paths, layout, number)
-  return await isThere(certificate) && bundle.includes(await readRequired(certificate)) && await isThere(key)
+  return await isThere(certificate) && holds(bundle, (await loadCertificate(certificate, number)).certificate) && await isThere(key)
 }
 
 /** What `AuthorityState.stamp` would be now: a cheap question before each use of a state. */

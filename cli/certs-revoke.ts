@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { text as textOf } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { isMissing } from '../certs/files.ts'
-import { revocationReasons, type RevocationReason } from '../certs/journal.ts'
+import { type CertificateRecord, revocationReasons, type RevocationReason } from '../certs/journal.ts'
 import { PulsegateError } from '../runtime/errors.ts'
 import { purposeOf } from './actor.ts'
 import { tellRevoked } from './certs-audit.ts'
@@ -35,11 +35,18 @@ export function revokeCommand (print: Print): Command {
         const all = [...revoked, ...alreadyRevoked]
         const more = all.length > maxShown ? `… and ${all.length - maxShown} more\n` : ''
         print(options, { revoked: revoked.map(withState), alreadyRevoked: alreadyRevoked.map(withState), unknown, lists },
-          `Revoked ${revoked.length}, revoked before ${alreadyRevoked.length}.\n` +
+          `Revoked ${revoked.length}, revoked before ${alreadyRevoked.length}.\n${endedText(revoked, alreadyRevoked)}` +
           recordsText(all.slice(0, maxShown), Date.now()) + more + listReportText(lists, Date.now()))
       }
       if (unknown.length > 0) throw new PulsegateError('CERTS_UNKNOWN', `This authority has issued nothing for ${unknown.slice(0, 5).map((each) => `"${each}"`).join(', ')}${unknown.length > 5 ? ` and ${unknown.length - 5} more` : ''}.`)
     })
+}
+
+/** What there is to say of certificates that need no revocation any more. */
+function endedText (revoked: readonly CertificateRecord[], alreadyRevoked: readonly CertificateRecord[]): string {
+  if (revoked.length + alreadyRevoked.length === 0) return 'Nothing to revoke: what was issued has ended.\n'
+  const ended = revoked.filter(({ notAfter, revoked }) => Date.parse(notAfter) <= Date.parse(revoked?.at ?? '')).length
+  return ended === 0 ? '' : `Of ${ended} the certificate had ended: from now on the device's birth certificate gets it no new one, only a token does.\n`
 }
 
 /** One a line; empty lines and what follows a # do not count. */

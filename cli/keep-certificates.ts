@@ -42,16 +42,14 @@ const againAfterMs = 2_000
 export function keepCertificates (upkeep: CertificateUpkeep): () => void {
   const { paths, broker, log, health, meter, audit = silentTrail, audience, fault } = upkeep
   const reader = createReader(broker, log, fault)
-  const renew = async (): Promise<void> => {
-    const changed = await renewWhatIsDue(upkeep)
-    if (changed.length === 0) return
+  const tellRenewed = (changed: readonly string[]): void => {
     log.info({ changed }, 'certificates renewed') // the files have changed: the look below reloads
     audit.record({ type: 'certificate', subtype: 'renewed', action: 'U', outcome: 'success', agent: { id: 'pulsegate', role: 'service' }, detail: { changed: changed.join(' ') } })
   }
   const watched = [paths.issuingCrl, paths.rootCrl, paths.serverCertificate, paths.ca]
   const unwatchFiles = watchFiles(watched, reader.read)
   const timer = setInterval(() => {
-    renew().catch((err: unknown) => { log.error({ err }, 'certificates could not be renewed; the broker goes on with those it has') })
+    renewWhatIsDue(upkeep, tellRenewed).catch((err: unknown) => { log.error({ err }, 'certificates could not be renewed; the broker goes on with those it has') })
   }, renewEveryMs).unref()
   process.on('SIGHUP', reader.read)
   const unwatch = health !== undefined && meter !== undefined
@@ -66,11 +64,20 @@ export function keepCertificates (upkeep: CertificateUpkeep): () => void {
   }
 }
 
-async function renewWhatIsDue ({ paths, serverNames, passphraseFile, log }: CertificateUpkeep): Promise<readonly string[]> {
-  if (serverNames === undefined) return []
+/**
+ * Renews what is due of the fleet's authority and of the operators', each whatever becomes of the other, and tells what was changed, if
+ * anything was. Rejects with the fault of the fleet's.
+ */
+export async function renewWhatIsDue ({ paths, serverNames, passphraseFile, log }: Pick<CertificateUpkeep, 'paths' | 'serverNames' | 'passphraseFile' | 'log'>, tell: (changed: readonly string[]) => void): Promise<void> {
+  if (serverNames === undefined) return
   const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }
-  const { changed } = await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)
-  return [...changed, ...await renewOperators(paths.directory, passphrase, log)]
+  const changed: string[] = []
+  try {
+    changed.push(...(await ensureDevelopmentAuthority(paths.directory, serverNames, passphrase)).changed)
+  } finally {
+    changed.push(...await renewOperators(paths.directory, passphrase, log))
+    if (changed.length > 0) tell(changed)
+  }
 }
 
 /** What was renewed of the operators' authority. Its faults (keys under another passphrase) are logged and harm nobody else. */

@@ -163,3 +163,22 @@ test('no certificate outlives the authority that signed it', async (t) => {
   t.ok(notAfterMs <= Date.parse(issuing?.notAfter ?? ''))
   t.ok(notAfterMs - Date.now() <= 30 * dayMs)
 })
+
+test('a ca.pem that was written another way, or has none of our CAs, leaves no list empty', async (t) => {
+  const { authority, dir, files } = await createPki(t)
+  const path = join(dir, 'ca.pem')
+  const bundle = await readFile(path, 'utf8')
+  const rewrapped = bundle.replace(/(-----BEGIN [^-]+-----)([^-]+)(-----END)/g, (_, begin: string, base64: string, end: string) =>
+    `${begin}\n${base64.replaceAll('\n', '').replace(/.{1,76}/g, '$&\n')}${end}`)
+  const other = await createPki(t)
+  const forms = { CRLF: bundle.replaceAll('\n', '\r\n'), rewrapped, foreign: await readFile(join(other.dir, 'ca.pem'), 'utf8'), empty: '' }
+  for (const [form, text] of Object.entries(forms)) {
+    t.not(text, bundle)
+    await writeFile(path, text)
+    const { serial } = await authority.issueDevice(randomUUID())
+    await authority.revoke(serial, 'keyCompromise')
+    for (const file of files.crlFiles) t.equal((await readFile(file, 'utf8')).match(/BEGIN X509 CRL/g)?.length, 1, `${form}: ${file}`)
+    const der = Buffer.from((await readFile(files.crlFiles[0] ?? '', 'utf8')).replace(/-----[^-]+-----/g, ''), 'base64')
+    t.ok(der.includes(Buffer.from(serial, 'hex')), form)
+  }
+})

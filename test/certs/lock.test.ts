@@ -1,8 +1,8 @@
 // Two processes on one authority: what is compiled runs in processes of its own beside this one.
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -114,6 +114,27 @@ test('a lock of a process that has ended is taken at once, also when its number 
     await writeFile(path, JSON.stringify(dead))
     t.equal(await withLock(dir, async () => 1, { waitMs: 0, staleMs: 60_000 }), 1)
   }
-  await writeFile(path, JSON.stringify(ours))
-  await t.rejects(withLock(dir, async () => 1, { waitMs: 400, staleMs: 100 }), { code: 'CERTS_BUSY' }, 'ours lives')
+})
+
+test('a lock of our own that was left behind holds up nobody; one that we hold does, by whatever path it is asked for', async (t) => {
+  const dir = join(t.testdir(), 'certs')
+  const other = join(t.testdirName, 'other')
+  await mkdir(dir)
+  await symlink(dir, other)
+  const path = join(dir, 'lock')
+  const ours = await withLock(dir, async () => {
+    await t.rejects(withLock(other, async () => 1, { waitMs: 400, staleMs: 100 }), { code: 'CERTS_BUSY' }, 'ours lives')
+    return await readFile(path, 'utf8')
+  }, { staleMs: 100 })
+  await writeFile(path, ours) // as when it could not be taken away
+  t.equal(await withLock(dir, async () => 1, { waitMs: 0, staleMs: 60_000 }), 1)
+  t.same(await readdir(dir), [])
+})
+
+test('a process that can open no file any more lets its lock go all the same', { timeout: 60_000, skip: process.platform === 'win32' }, async (t) => {
+  const { dir } = await createPki(t)
+  const child = spawn('sh', ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, main, dir, 'run-out-of-files'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  t.same(await once(child, 'message'), ['worked', undefined])
+  t.equal(await withLock(dir, async () => 1, { waitMs: 0, staleMs: 60_000 }), 1)
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import { createDeviceKeyAndRequest } from '../../certs/request.ts'
 import { certsCommand } from '../../cli/certs.ts'
@@ -108,6 +109,18 @@ test('many are revoked from a file; unknown ones are named in the end; the audit
   const spooled = (await Promise.all((await readdir(join(dir, 'audit'))).map(async (name) => await readFile(join(dir, 'audit', name), 'utf8')))).join('')
   for (const word of ['"made"', '"issued"', '"revoked"', 'keyCompromise', ...ids]) t.match(spooled, word)
   t.notMatch(spooled, 'PRIVATE KEY')
+})
+
+test('a device whose certificate has ended is revoked too, and told of', async (t) => {
+  const dir = join(t.testdir(), 'certs')
+  const id = randomUUID()
+  await run('init', '--dir', dir)
+  await run('issue', id, '--days', '0.00001', '--dir', dir)
+  while ((await runJson<RecordJson[]>('show', id, '--dir', dir))[0]?.state !== 'expired') await delay(100)
+  t.match(await run('revoke', id, '--reason', 'superseded', '--dir', dir), /^Revoked 0, revoked before 0\.\nNothing to revoke: /)
+  t.match(await run('revoke', id, '--reason', 'keyCompromise', '--dir', dir), /^Revoked 1, revoked before 0\.\nOf 1 .* had ended/)
+  t.match(await run('revoke', id, '--reason', 'keyCompromise', '--dir', dir), /^Revoked 0, revoked before 1\.\nstate/)
+  t.match(await runJson('show', id, '--dir', dir), [{ state: 'revoked', revoked: { reason: 'keyCompromise' } }])
 })
 
 test('the issuing CA is changed on the command line', async (t) => {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import { openAuthority } from '../../../certs/authority.ts'
 import { enrolByEst } from '../../../simulator/enrol-est.ts'
@@ -119,9 +120,48 @@ test('a birth certificate does not undo a revocation: not before somebody has gi
   t.match(events.at(-1), { subtype: 'enrolment-refused', reason: 'revoked', detail: { claims: birth.id } })
   const [token] = await tokens.make([birth.id])
   t.equal((await enrol('simpleenroll', { auth: `${birth.id}:${token?.token}` })).status, 200)
-  t.equal((await born()).status, 200, 'whoever gave the token has taken the device back')
+  t.match(await born(), { status: 403, body: /\(id-taken, request/ }, 'whoever has the token is the owner now: the birth key may be the thief\'s')
   const other = maker.birth()
   const [, revoked] = await Promise.all([many(10, () => enrol('simpleenroll', { identity: other })), pki.authority.revokeAll([other.id], 'privilegeWithdrawn')])
   const living = (await pki.authority.list()).filter(({ names, revoked }) => names.includes(other.id) && revoked === undefined)
   t.equal(living.length > 0, revoked.unknown.length > 0, 'at the same moment: all before it are revoked, none comes after it')
+})
+
+test('a device that was stolen and replaced under its id: the birth key of the stolen one is worth nothing, however the new one came [C4]', async (t) => {
+  const { enrol, server, tokens, pki } = await startEst(t)
+  const maker = createMaker()
+  await trustMaker(pki.dir, maker)
+  await server.reloadCertificates()
+  for (const replaced of ['token', 'issue'] as const) {
+    const stolen = maker.birth()
+    const born = async () => await enrol('simpleenroll', { identity: stolen })
+    t.equal((await born()).status, 200)
+    await pki.authority.revoke(stolen.id, 'keyCompromise')
+    if (replaced === 'issue') await pki.authority.issueDevice(stolen.id)
+    const [token] = replaced === 'token' ? await tokens.make([stolen.id]) : []
+    if (token) t.equal((await enrol('simpleenroll', { auth: `${stolen.id}:${token.token}` })).status, 200)
+    t.same(statuses(await many(5, born)), Array<number>(5).fill(403), replaced)
+    await pki.authority.revoke(stolen.id, 'keyCompromise')
+    t.match(await born(), { status: 403 }, 'nor after another revocation')
+    await server.reloadCertificates()
+    t.match(await born(), { status: 403 })
+  }
+})
+
+test('a device whose certificate had ended when it was revoked is kept out like any other [C4]', async (t) => {
+  const { enrol, server, tokens, pki } = await startEst(t, { days: 1 / 86_400 })
+  const maker = createMaker()
+  await trustMaker(pki.dir, maker)
+  await server.reloadCertificates()
+  const birth = maker.birth()
+  const born = async () => await enrol('simpleenroll', { identity: birth })
+  t.equal((await born()).status, 200)
+  const last = issuedIn(await born())
+  while (Date.parse((await pki.authority.show(last.serialNumber))[0]?.notAfter ?? '') >= Date.now()) await delay(100)
+  t.match(await pki.authority.revoke(birth.id, 'superseded'), { revoked: { length: 0 }, alreadyRevoked: { length: 0 } }, 'a reason that says nothing against the device')
+  t.match(await pki.authority.revoke(birth.id, 'keyCompromise'), { revoked: { length: 1, 0: { serial: last.serialNumber } }, alreadyRevoked: { length: 0 } })
+  t.match(await pki.authority.revoke(birth.id, 'keyCompromise'), { revoked: { length: 0 }, alreadyRevoked: { length: 1 } }, 'once is enough')
+  t.match(await born(), { status: 403, body: /\(revoked, request/ })
+  const [token] = await tokens.make([birth.id])
+  t.equal((await enrol('simpleenroll', { auth: `${birth.id}:${token?.token}` })).status, 200)
 })
