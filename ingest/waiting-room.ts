@@ -19,7 +19,7 @@ export interface WaitingRoomOptions {
 
 interface Group { envelopes: readonly Envelope[], readonly resolve: () => void, readonly reject: (error: unknown) => void }
 
-// together a third of what a worker has in hand over Redis: with more, what waits here would stop it from reading
+// comes on top of what a worker has in hand over Redis: a third of that
 const room = { maxMessages: 1_000, maxBytes: 4 * 1024 * 1024 }
 // one tenant's key may be had where another's cannot: each gets its turn, and a service that is away is not asked for each of them
 const failuresPerTurn = 3
