@@ -38,6 +38,8 @@ export class Partition {
   readonly scripts: PartitionScripts
   readonly #host: PartitionHost
   readonly #hands = new Set<string>()
+  /** Of those in hand: what waits for something of its own. */
+  readonly #waiting = new Set<string>()
   #due: string[] = []
   #acknowledging: Promise<void> | null = null
   #pass: Pass | null = { after: '', take: true }
@@ -57,8 +59,11 @@ export class Partition {
     this.#host = host
   }
 
-  /** Nothing is in hand and nothing is to be acknowledged. */
-  get idle (): boolean { return this.#hands.size === 0 && this.#due.length === 0 && this.#acknowledging === null && !this.busy }
+  /**
+   * Nothing is in hand that this worker will be through with soon, and nothing is to be acknowledged. What waits may do so for hours, and
+   * the next holder finds it in the history: should both store it in the end, quarantine folds it and a receipt is written once.
+   */
+  get idle (): boolean { return this.#hands.size === this.#waiting.size && this.#due.length === 0 && this.#acknowledging === null && !this.busy }
 
   get wantsRead (): boolean { return !this.busy && !this.#stopped && (this.signalled || this.#pass !== null) }
 
@@ -166,7 +171,11 @@ export class Partition {
       this.#settled(id, error)
       done?.(error)
     }
-    const waits = (): void => { done?.('waits') }
+    const waits = (): void => {
+      this.#waiting.add(id)
+      done?.('waits')
+      this.#host.moved() // it may be idle now
+    }
     const { publisher, kind, payload, receivedAtMs } = message
     // field by field: a spread costs a microsecond, more than all the rest here
     const envelope: Envelope = { publisher, kind, payload, receivedAtMs, waits, settle }
@@ -175,6 +184,7 @@ export class Partition {
 
   #settled (id: string, error: Error | null): void {
     this.#hands.delete(id)
+    this.#waiting.delete(id)
     if (this.#ended) return
     if (error === null) this.#due.push(id)
     else setTimeout(() => { this.readAgain(); this.#host.moved() }, failedAgainMs).unref() // it stays ours, unacknowledged

@@ -81,3 +81,44 @@ test('a message that went alone and waits leaves the others their turn, and nobo
   await eventually(t, 'until it is stored', async () => await pending() === 0)
   t.strictSame(await suspects(), {})
 })
+
+test('a partition is handed over while one of its messages waits; the next holder has that one too', needsServices, async (t) => {
+  const options = { ...await temporaryRedis(t), partitions: 2, leaseMs: 1_000 }
+  const writer = await openTestQueue(t, { ...options, sides: 'write' })
+  const one = await open(t, options)
+  const publishers = Array.from({ length: 20 }, (_, n) => n)
+  for (const n of publishers) writer.accept(envelope(`waits ${n}`, n))
+  await eventually(t, 'the only worker has all of them', () => one.seen.length === publishers.length)
+  t.equal(one.queue.check().detail?.['held'], 2)
+  const two = await open(t, options)
+  await eventually(t, 'each worker has a partition', () => [one, two].every(({ queue }) => queue.check().detail?.['held'] === 1))
+  for (const n of publishers) writer.accept(envelope(`after ${n}`, n))
+  const after = (seen: string[]): string[] => seen.filter((text) => text.startsWith('after'))
+  await eventually(t, 'both are read', () => after([...one.seen, ...two.seen]).length === publishers.length)
+  t.ok(after(one.seen).length > 0 && after(two.seen).length > 0)
+  const numbers = (seen: string[]): string[] => seen.map((text) => text.split(' ')[1] ?? '').sort()
+  const waits = two.seen.filter((text) => text.startsWith('waits'))
+  t.strictSame(numbers(waits), numbers(after(two.seen)), 'what waited in the partition goes with it')
+  const redis = new Redis(options.url)
+  t.teardown(() => { redis.disconnect() })
+  const pending = async (): Promise<number[]> => Promise.all([0, 1].map(async (n) => (await redis.xpending(keysOf(options.namespace).stream(n), group) as [number])[0]))
+  const here = publishers.length - waits.length
+  one.keyIsThere()
+  await eventually(t, 'who holds a partition acknowledges its own', async () => (await pending()).reduce((a, b) => a + b) === publishers.length - here)
+  two.keyIsThere()
+  await eventually(t, 'and the next holder the rest', async () => (await pending()).every((count) => count === 0))
+})
+
+test('a worker that stops gives its partitions back at once, whatever waits in its hands', needsServices, async (t) => {
+  const options = { ...await temporaryRedis(t), partitions: 1, leaseMs: 60_000 }
+  const writer = await openTestQueue(t, { ...options, sides: 'write' })
+  const one = await open(t, options)
+  writer.accept(envelope('waits'))
+  await eventually(t, 'it waits', () => one.seen.length === 1)
+  const two = await open(t, options)
+  const closing = one.queue.close()
+  await eventually(t, 'the other one has it', () => two.seen.includes('waits'))
+  one.keyIsThere()
+  two.keyIsThere()
+  await closing
+})
