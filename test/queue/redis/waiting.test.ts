@@ -44,10 +44,10 @@ async function withSuspects (t: Test, ...texts: string[]): Promise<{ options: Te
   const writer = await openTestQueue(t, { ...options, sides: 'write' })
   for (const text of texts) writer.accept(envelope(text))
   await eventually(t, 'all are written', () => writer.depth.messages === 0)
-  const [stream] = [keys.stream(0)]
+  const stream = keys.stream(0)
   await redis.xgroup('CREATE', stream, group, '0', 'MKSTREAM')
-  const read = await redis.xreadgroup('GROUP', group, consumer, 'COUNT', 100, 'STREAMS', stream, '>') as Array<[string, Array<[string]>]>
-  const ids = read[0]?.[1].map(([id]) => id) ?? []
+  const read = await redis.xreadgroup('GROUP', group, consumer, 'COUNT', 100, 'STREAMS', stream, '>')
+  const ids = read?.[0]?.[1].map(([id]) => id) ?? []
   const twice = ids.filter((_, i) => texts[i]?.includes('suspect'))
   await redis.call('XCLAIM', stream, group, consumer, '0', ...twice, 'RETRYCOUNT', '2')
   return {
