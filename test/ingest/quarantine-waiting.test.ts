@@ -5,6 +5,7 @@ import { test, type Test } from 'tap'
 import { DataKeys } from '../../ingest/keys/data-keys.ts'
 import { httpsKeyService } from '../../ingest/keys/key-service-https.ts'
 import { Persist } from '../../ingest/persist.ts'
+import { moveToTenant } from '../../ingest/tenants.ts'
 import { WaitingRoom } from '../../ingest/waiting-room.ts'
 import { type Envelope } from '../../queue/queue.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -97,6 +98,31 @@ test('copies of what waits take no place: devices that send again and again stop
   const { rows } = await bench.owner.query('SELECT count(*)::int AS rows, min(times)::int AS least, max(times)::int AS most FROM quarantine')
   t.strictSame(rows, [{ rows: 400, least: 4, most: 4 }])
   t.match(worker.status(), { ready: true, waiting: 0, totals: { stored: 4, duplicate: 0, quarantined: 1_600 } })
+})
+
+test('a tenant whose key is in memory is not held up by one whose key cannot be had, in the same batch or after it', needsServices, async (t) => {
+  const bench = await ingestBench(t)
+  for (const [n, tenant] of [[1, 'a'], [2, 'b']] as const) await moveToTenant(bench.owner, deviceId(n), tenant, undefined, async () => {})
+  const { service, keys } = await keyService(t, bench)
+  const { send, worker } = bench.start(keys)
+  const other = (text: string): Delivery => deliverBytes(deviceId(2), 'telemetry', Buffer.concat([Buffer.from([0xff]), Buffer.from(text)]))
+  t.strictSame(await send(bad('before')), [null], 'the key of this tenant is in memory now')
+  service.mode = 'fail'
+  const settled: string[] = []
+  const sent = (name: string, delivery: Delivery): void => { send(delivery).then(([error]) => { settled.push(error === null ? name : String(error)) }, () => {}) }
+  sent('b', other('one'))
+  sent('a', bad('one'))
+  await until(() => worker.status().waiting === 1 && settled.length === 1)
+  sent('b', other('two'))
+  sent('a', bad('two'))
+  await until(() => worker.status().waiting === 2 && settled.length === 2)
+  t.strictSame(settled, ['a', 'a'])
+  t.equal(await count(bench.owner, 'quarantine'), 3)
+  service.mode = 'ok'
+  await until(() => settled.length === 4)
+  const { rows } = await bench.owner.query('SELECT k.tenant, count(*)::int AS rows, sum(q.times)::int AS times FROM quarantine q JOIN data_key k ON k.id = q.key GROUP BY 1 ORDER BY 1')
+  t.strictSame(rows, [{ tenant: 'a', rows: 3, times: 3 }, { tenant: 'b', rows: 2, times: 2 }])
+  t.match(worker.status(), { waiting: 0, totals: { quarantined: 5 } })
 })
 
 test('a message that waits is prepared anew: what became known meanwhile holds for it', needsServices, async (t) => {
