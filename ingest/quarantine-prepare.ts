@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { type QuarantineRow } from './batch.ts'
 import { type Database } from './database.ts'
-import { type DataKeys } from './keys/data-keys.ts'
+import { PulsegateError } from '../runtime/errors.ts'
+import { type DataKeys, type SealingKeys } from './keys/data-keys.ts'
 import { withoutErasedBytes } from './quarantine-erased.ts'
 import { keyedDigest, sealPayload } from './quarantine-seal.ts'
 
@@ -24,12 +25,23 @@ export interface SealedRow {
   readonly times: number
 }
 
-/** Folds and seals. Errors: see DataKeys.toSeal. */
-export async function sealRows (database: Database, keys: DataKeys, refused: readonly QuarantineRow[]): Promise<SealedRow[]> {
-  if (refused.length === 0) return []
+/** What could be sealed: of which rows, as the table takes them; and why not the others, null when there are none. */
+export interface Sealed { readonly rows: readonly QuarantineRow[], readonly sealed: readonly SealedRow[], readonly fault: PulsegateError | null }
+
+// a service that says no at once is asked for each tenant and day; one that does not answer is not waited for so often
+const askForMs = 2_000
+
+/**
+ * Folds and seals, each tenant and day by itself: one whose key cannot be had holds up no other. Errors: the database's; without the key
+ * of the digests, see DataKeys.forDigests. `memoryOnly`: the key service is asked nothing.
+ */
+export async function sealRows (database: Database, dataKeys: DataKeys, refused: readonly QuarantineRow[], memoryOnly = false): Promise<Sealed> {
+  if (refused.length === 0) return { rows: [], sealed: [], fault: null }
+  let keys: SealingKeys = memoryOnly ? dataKeys.fromMemory : dataKeys
+  const askUntil = performance.now() + askForMs
   const { rows, by } = await withoutErasedBytes(database, refused)
   const digestKey = await keys.forDigests()
-  const folded = fold(rows, (row) => keyedDigest(digestKey, row))
+  const folded = fold(rows, refused, (row) => keyedDigest(digestKey, row))
   const tenants = await tenantsOf(database, rows)
   const groups = new Map<string, { tenant: string, day: string, entries: Folded[] }>()
   for (const entry of folded) {
@@ -41,16 +53,26 @@ export async function sealRows (database: Database, keys: DataKeys, refused: rea
     group.entries.push(entry)
   }
   const sealed = new Map<Folded, SealedRow>()
+  let fault: PulsegateError | null = null
   for (const { tenant, day, entries } of groups.values()) {
-    const data = await keys.toSeal(tenant, day, entries.length)
+    const data = await keys.toSeal(tenant, day, entries.length).catch((error: unknown) => {
+      if (!(error instanceof PulsegateError)) throw error
+      fault ??= error
+      return null
+    })
+    if (data === null) {
+      if (performance.now() > askUntil) keys = dataKeys.fromMemory
+      continue
+    }
     for (const entry of entries) {
-      const { row, digest } = entry
+      const { row, digest, firstMs, lastMs, times } = entry
       const bound = { ...row, boot: row.boot?.toString() ?? null, seq: row.seq?.toString() ?? null, digest }
       const plainDigest = createHash('sha256').update(row.payload).digest()
-      sealed.set(entry, { ...entry, key: data.id, payload: sealPayload(data, bound, row.payload), plainDigest, erasedBy: by(row) })
+      sealed.set(entry, { row, digest, firstMs, lastMs, times, key: data.id, payload: sealPayload(data, bound, row.payload), plainDigest, erasedBy: by(row) })
     }
   }
-  return folded.map((entry) => sealed.get(entry) as SealedRow)
+  const done = folded.filter((entry) => sealed.has(entry))
+  return { rows: done.flatMap(({ of }) => of), sealed: done.map((entry) => sealed.get(entry) as SealedRow), fault }
 }
 
 /** The UTC day of a time. */
@@ -69,6 +91,8 @@ export async function tenantsOf (database: Database, rows: ReadonlyArray<Pick<Qu
 
 interface Folded {
   readonly row: QuarantineRow
+  /** The rows that are folded here, as they were given. */
+  readonly of: QuarantineRow[]
   readonly digest: Buffer
   firstMs: number
   lastMs: number
@@ -76,16 +100,18 @@ interface Folded {
 }
 
 /** One entry per row of the table; in the table's own order of locking, so that two workers cannot wait for each other. */
-function fold (rows: readonly QuarantineRow[], digestOf: (row: QuarantineRow) => Buffer): Folded[] {
+function fold (rows: readonly QuarantineRow[], given: readonly QuarantineRow[], digestOf: (row: QuarantineRow) => Buffer): Folded[] {
   const byKey = new Map<string, Folded>()
-  for (const row of rows) {
+  for (const [i, row] of rows.entries()) {
+    const original = given[i] as QuarantineRow
     const digest = digestOf(row)
     const key = `${row.publisher} ${row.kind} ${row.reason} ${digest.toString('latin1')}`
     const known = byKey.get(key)
     if (known === undefined) {
-      byKey.set(key, { row, digest, firstMs: row.receivedAtMs, lastMs: row.receivedAtMs, times: 1 })
+      byKey.set(key, { row, of: [original], digest, firstMs: row.receivedAtMs, lastMs: row.receivedAtMs, times: 1 })
     } else {
       known.times++
+      known.of.push(original)
       known.firstMs = Math.min(known.firstMs, row.receivedAtMs)
       known.lastMs = Math.max(known.lastMs, row.receivedAtMs)
     }

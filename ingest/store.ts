@@ -8,24 +8,23 @@ import { type Writer } from './writer.ts'
 export interface StoreOptions {
   readonly prepared: PreparedBatch
   readonly progress: Progress
-  /** False: what is refused already is left; why is for the caller to know. */
-  readonly seal: boolean
+  /** The key service is asked nothing: what needs a key that is not in memory is left. */
+  readonly memoryOnly: boolean
 }
 
 /** Errors: the database's, see Writer.write. */
-export async function store (writer: Writer, envelopes: readonly Envelope[], { prepared, progress, seal }: StoreOptions): Promise<Attempt> {
+export async function store (writer: Writer, envelopes: readonly Envelope[], { prepared, progress, memoryOnly }: StoreOptions): Promise<Attempt> {
   try {
-    await writer.write(seal ? prepared : { ...prepared, quarantined: [] }, progress)
+    await writer.write(prepared, progress, { memoryOnly })
   } catch (error) {
     if (error !== progress.unsealed) throw error
   }
   return { left: pendingOf(envelopes, prepared, progress), fault: progress.unsealed }
 }
 
-/** Those of the batch's messages that are neither stored nor in quarantine yet. Rows of one batch are sealed together or not at all. */
+/** Those of the batch's messages that are neither stored nor in quarantine yet. A row has the very bytes of its message. */
 function pendingOf (envelopes: readonly Envelope[], batch: PreparedBatch, { outcomes, quarantined }: Progress): Envelope[] {
   const done = new Map(batch.origins.map(({ envelope }, i) => [envelope, outcomes[i] !== outcome.pending]))
-  const written = new Set(quarantined)
-  const refusedDone = batch.quarantined.every((row) => written.has(row))
-  return envelopes.filter((envelope) => !(done.get(envelope) ?? refusedDone))
+  const written = new Set(quarantined.map(({ payload }) => payload))
+  return envelopes.filter((envelope) => !(done.get(envelope) ?? written.has(envelope.payload)))
 }

@@ -197,10 +197,10 @@ class IngestWorker implements Worker {
   }
 
   async #storeOrWait (envelopes: readonly Envelope[], prepared: PreparedBatch, progress: Progress): Promise<Waiting | null> {
-    // the service is asked by those that wait already, not once more for every batch
+    // the service is asked by those that wait already, not once more for every batch; a key in memory needs no asking
     const known = this.#waiting.fault
-    const { left, fault } = await store(this.#writer, envelopes, { prepared, progress, seal: known === null })
-    const why = fault ?? known
+    const { left, fault } = await store(this.#writer, envelopes, { prepared, progress, memoryOnly: known !== null })
+    const why = known ?? fault
     if (left.length === 0 || why === null) return null
     const durable = this.#waiting.enter(left, why)
     if (durable === null) throw why
@@ -216,7 +216,7 @@ class IngestWorker implements Worker {
         const started = performance.now()
         const prepared = await this.#prepare(envelopes, columns)
         const progress = newProgress(prepared)
-        const attempt = await store(writer, envelopes, { prepared, progress, seal: true })
+        const attempt = await store(writer, envelopes, { prepared, progress, memoryOnly: false })
         const messages = envelopes.length - attempt.left.length
         if (messages > 0) this.#note(messages, prepared, progress, performance.now() - started)
         return attempt

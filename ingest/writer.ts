@@ -48,6 +48,7 @@ export class Writer {
   readonly #waves = new BinaryBuffer()
   readonly #mark = new BinaryBuffer()
   #conflictBatchesLeft = 0
+  #memoryOnly = false
 
   constructor (database: Database, keys: DataKeys) {
     this.#database = database
@@ -57,10 +58,12 @@ export class Writer {
 
   /**
    * One batch at a time. Errors are the database's, of the classes `transient` and `stop` (`data` errors end in quarantine), and that of
-   * sealing (KEY_UNAVAILABLE …), `progress.unsealed`: then what needs no key is stored all the same.
+   * sealing (KEY_UNAVAILABLE …), `progress.unsealed`: then what needs no key, or one that can be had, is stored all the same.
+   * `memoryOnly`: the key service is asked nothing.
    */
-  async write (batch: PreparedBatch, progress: Progress = newProgress(batch)): Promise<Progress> {
+  async write (batch: PreparedBatch, progress: Progress = newProgress(batch), { memoryOnly = false }: { memoryOnly?: boolean } = {}): Promise<Progress> {
     progress.unsealed = null
+    this.#memoryOnly = memoryOnly
     const written = new Set(progress.quarantined)
     let extra = await this.#sealed(batch.quarantined.filter((row) => !written.has(row)), progress)
     for (const mask of sift(batch, progress, this.#recent)) {
@@ -72,13 +75,15 @@ export class Writer {
     return progress
   }
 
-  /** Nothing when there is no key for them at present: `write` says so in the end. */
+  /** Those of them that a key can be had for at present; that there are others `write` says in the end. */
   async #sealed (rows: readonly QuarantineRow[], progress: Progress): Promise<Extra> {
     try {
-      return { rows, sealed: await sealRows(this.#database, this.#keys, rows) }
+      const { fault, ...extra } = await sealRows(this.#database, this.#keys, rows, this.#memoryOnly)
+      progress.unsealed ??= fault
+      return extra
     } catch (error) {
       if (!(error instanceof PulsegateError)) throw error
-      progress.unsealed = error
+      progress.unsealed ??= error
       return nothingExtra
     }
   }

@@ -26,7 +26,7 @@ interface HandedOut {
   settled: boolean
 }
 
-class DirectQueue implements Queue {
+export class DirectQueue implements Queue {
   readonly #limits: QueueLimits
   readonly #log: Observability['log']
   readonly #held = new Held()
@@ -49,6 +49,17 @@ class DirectQueue implements Queue {
   }
 
   get depth (): QueueDepth { return { messages: this.#messages, bytes: this.#bytes } }
+
+  /** `depth` without what waits (`Waiting`): how many of those wait, and for how long, is not in the hands of whoever fills the queue. */
+  get moving (): QueueDepth {
+    let { messages, bytes } = this.depth
+    for (const waiting of this.#waiting) {
+      if (waiting.settled) continue
+      messages -= waiting.envelopes.length
+      bytes -= waiting.bytes
+    }
+    return { messages, bytes }
+  }
 
   accept (envelope: Envelope): void {
     if (this.#closed) return this.#refuse(envelope, new PulsegateError('QUEUE_CLOSED', 'the queue is closed'))
@@ -131,6 +142,7 @@ class DirectQueue implements Queue {
     const late = new Set(envelopes)
     const waiting = part(envelopes)
     this.#waiting.add(waiting)
+    if (!waiting.settled) for (const envelope of envelopes) envelope.waits?.()
     durable.then(() => { this.#finish(waiting, null) }, (reason: unknown) => { this.#finish(waiting, errorOf(reason)) })
     return part(batch.envelopes.filter((envelope) => !late.has(envelope)))
   }
@@ -208,6 +220,6 @@ class DirectQueue implements Queue {
 function errorOf (reason: unknown): Error { return reason instanceof Error ? reason : new Error(String(reason)) }
 
 /** A queue in this process. `limits` overrides the defaults one by one; `metricsPrefix` (default `pulsegate_queue`) names its metrics. */
-export function createDirectQueue (limits: Partial<QueueLimits>, observability: Observability, metricsPrefix?: string): Queue {
+export function createDirectQueue (limits: Partial<QueueLimits>, observability: Observability, metricsPrefix?: string): DirectQueue {
   return new DirectQueue({ ...defaultQueueLimits, ...limits }, observability, metricsPrefix)
 }

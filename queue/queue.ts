@@ -21,6 +21,8 @@ export interface Envelope {
   readonly alone?: true
   /** Workers have died even when it was alone: quarantine it without decoding it. */
   readonly poison?: true
+  /** Called at most once, before `settle`: it waits (`Waiting`), and whoever gave it need hold nothing up for it. */
+  waits? (): void
   /**
    * Called exactly once. `null`: durable, acknowledge. An error: not durable and never will be here; do not
    * acknowledge, the device keeps the message and sends it again.

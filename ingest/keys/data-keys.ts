@@ -26,6 +26,9 @@ export interface DataKeyOptions {
 /** A key in the clear, as a handle that is never printed. */
 export interface DataKey extends Pick<KeyContext, 'tenant' | 'day'> { readonly id: number, readonly key: KeyObject }
 
+/** What sealing for quarantine needs. */
+export type SealingKeys = Pick<DataKeys, 'toSeal' | 'forDigests'>
+
 interface Sealing { readonly data: DataKey, left: number, unwrappedAt: number }
 
 const dataKeyBytes = 32
@@ -73,6 +76,19 @@ export class DataKeys {
     return sealing.data
   }
 
+  /** The same without a question to the key service: KEY_UNAVAILABLE when a key is not in memory. What is due is unwrapped again elsewhere. */
+  readonly fromMemory: SealingKeys = {
+    toSeal: async (tenant, day, messages) => {
+      const known = this.#sealing.get(`${day} ${tenant}`)
+      if (known !== undefined && await this.#take(known, messages, false)) return known.data
+      throw notInMemory()
+    },
+    forDigests: async () => {
+      if (this.#digest !== null && this.#clock() - this.#digest.unwrappedAt < keepMs) return this.#digest.key
+      throw notInMemory()
+    }
+  }
+
   /** To open what key `id` has sealed. Errors: KEY_DESTROYED, KEY_UNAVAILABLE, KEY_MASTER_UNKNOWN, SEALED_DATA_DAMAGED, the database's. */
   async toOpen (id: number): Promise<DataKey> {
     const known = this.#opening.get(id)
@@ -95,6 +111,7 @@ export class DataKeys {
       return key
     } catch (error) {
       if (known !== null && isAway(error) && this.#clock() - known.unwrappedAt < keepMs) return known.key
+      if (isWithdrawn(error)) this.#digest = null
       throw error
     }
   }
@@ -116,15 +133,16 @@ export class DataKeys {
   }
 
   /** Counts the messages, in the same turn as it looks: two may ask at once. False: another key is needed. */
-  async #take (sealing: Sealing, messages: number): Promise<boolean> {
+  async #take (sealing: Sealing, messages: number, mayAsk = true): Promise<boolean> {
     const ageMs = this.#clock() - sealing.unwrappedAt
     if (ageMs > keepMs) return false
-    if (ageMs > refreshMs) {
+    if (mayAsk && ageMs > refreshMs) {
       try {
         this.#opening.delete(sealing.data.id)
         await this.toOpen(sealing.data.id)
         sealing.unwrappedAt = this.#clock()
       } catch (error) {
+        if (isWithdrawn(error)) this.forget([sealing.data.id])
         if (!isAway(error)) return false
       }
     }
@@ -198,5 +216,10 @@ export class DataKeys {
     })
   }
 }
+
+function notInMemory (): PulsegateError { return new PulsegateError('KEY_UNAVAILABLE', 'the data key is not in memory') }
+
+/** The service has answered, and it was no. */
+function isWithdrawn (error: unknown): boolean { return error instanceof PulsegateError && !isAway(error) }
 
 function isAway (error: unknown): boolean { return error instanceof PulsegateError && error.code === 'KEY_UNAVAILABLE' }

@@ -1,6 +1,6 @@
 // Which partitions this worker holds. Each is held under a lease that ends by itself when the worker dies or freezes; the workers that
-// are alive share the partitions evenly: who holds more than its share hands some over (finished and acknowledged first), who
-// holds less takes what is free. The time that counts is the server's.
+// are alive share the partitions evenly: who holds more than its share hands some over (finished and acknowledged first, but for what
+// waits), who holds less takes what is free. The time that counts is the server's.
 import { failPoints } from '../../runtime/fail-points.ts'
 import { type Logger } from '../../runtime/observability.ts'
 import { uniqueName } from '../../runtime/process-name.ts'

@@ -14,7 +14,7 @@ import { mustGoAlone, treatmentOf } from './suspicion.ts'
 
 export interface PartitionHost {
   readonly gate: Gate
-  /** Waits until nothing else is in the process's hands, and lets nothing else in until the function it resolves to is called. */
+  /** Waits until nothing else is in the process's hands but what waits for something of its own, and lets nothing else in until the function it resolves to is called. */
   alone (): Promise<() => void>
   deliver (envelope: Envelope): void
   /** The partition cannot be worked on here any more; `avoidMs`: nor taken again before. */
@@ -38,6 +38,8 @@ export class Partition {
   readonly scripts: PartitionScripts
   readonly #host: PartitionHost
   readonly #hands = new Set<string>()
+  /** Of those in hand: what waits for something of its own. */
+  readonly #waiting = new Set<string>()
   #due: string[] = []
   #acknowledging: Promise<void> | null = null
   #pass: Pass | null = { after: '', take: true }
@@ -57,8 +59,11 @@ export class Partition {
     this.#host = host
   }
 
-  /** Nothing is in hand and nothing is to be acknowledged. */
-  get idle (): boolean { return this.#hands.size === 0 && this.#due.length === 0 && this.#acknowledging === null && !this.busy }
+  /**
+   * Nothing is in hand that this worker will be through with soon, and nothing is to be acknowledged. What waits may do so for hours, and
+   * the next holder finds it in the history: should both store it in the end, quarantine folds it and a receipt is written once.
+   */
+  get idle (): boolean { return this.#hands.size === this.#waiting.size && this.#due.length === 0 && this.#acknowledging === null && !this.busy }
 
   get wantsRead (): boolean { return !this.busy && !this.#stopped && (this.signalled || this.#pass !== null) }
 
@@ -150,30 +155,36 @@ export class Partition {
       const tries = await this.#host.gate.once(() => this.scripts.suspect(id, 1))
       if (tries === null) { this.#fenced(); return }
       const poison = treatmentOf(tries) === 'poison'
-      const error = await new Promise<Error | null>((resolve) => {
+      const outcome = await new Promise<Error | 'waits' | null>((resolve) => {
         this.#deliver(id, message, { alone: true, ...(poison && { poison }) }, resolve)
       })
-      // whoever can say that it failed has not died of it
-      if (error !== null && !this.#ended) await this.#host.gate.once(() => this.scripts.suspect(id, -1)).catch(() => {})
+      // whoever can say that it failed, or that it waits, has not died of it
+      if (outcome !== null && !this.#ended) await this.#host.gate.once(() => this.scripts.suspect(id, -1)).catch(() => {})
     } finally {
       done()
     }
   }
 
-  #deliver (id: string, message: Message, marks: Pick<Envelope, 'alone' | 'poison'> | null, settled?: (error: Error | null) => void): void {
+  #deliver (id: string, message: Message, marks: Pick<Envelope, 'alone' | 'poison'> | null, done?: (outcome: Error | 'waits' | null) => void): void {
     this.#hands.add(id)
     const settle = (error: Error | null): void => {
       this.#settled(id, error)
-      settled?.(error)
+      done?.(error)
+    }
+    const waits = (): void => {
+      this.#waiting.add(id)
+      done?.('waits')
+      this.#host.moved() // it may be idle now
     }
     const { publisher, kind, payload, receivedAtMs } = message
     // field by field: a spread costs a microsecond, more than all the rest here
-    const envelope: Envelope = { publisher, kind, payload, receivedAtMs, settle }
+    const envelope: Envelope = { publisher, kind, payload, receivedAtMs, waits, settle }
     this.#host.deliver(marks === null ? envelope : Object.assign(envelope, marks))
   }
 
   #settled (id: string, error: Error | null): void {
     this.#hands.delete(id)
+    this.#waiting.delete(id)
     if (this.#ended) return
     if (error === null) this.#due.push(id)
     else setTimeout(() => { this.readAgain(); this.#host.moved() }, failedAgainMs).unref() // it stays ours, unacknowledged

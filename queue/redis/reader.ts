@@ -1,12 +1,12 @@
 // The worker's side of the queue over Redis: holds its share of the partitions, reads their streams, hands batches to the handler, and
 // acknowledges to Redis what the handler made durable. Batches are cut by the direct queue, so a worker sees no difference.
 //
-// Bounds: what is in hand (read and not acknowledged) is a few batches; the rest stays in Redis. Nothing is acknowledged that this worker
+// Bounds: what is in hand (read and not acknowledged) is a few batches, and what the handler lets wait; the rest stays in Redis. Nothing is acknowledged that this worker
 // does not hold (scripts.ts), nothing is removed from a stream that some group still needs.
 import { setMaxListeners } from 'node:events'
-import { createDirectQueue } from '../direct.ts'
+import { createDirectQueue, type DirectQueue } from '../direct.ts'
 import { type QueueLimits } from '../limits.ts'
-import { type BatchHandler, type Envelope, type Queue, type QueueReader } from '../queue.ts'
+import { type BatchHandler, type Envelope, type QueueReader } from '../queue.ts'
 import { type Logger, type Observability } from '../../runtime/observability.ts'
 import { type BreakerState } from '../../runtime/breaker.ts'
 import { sleep } from '../../runtime/retry.ts'
@@ -39,7 +39,7 @@ export class RedisReader implements QueueReader, PartitionHost {
   readonly gate: Gate
   readonly #options: ReaderOptions
   readonly #log: Logger
-  readonly #batches: Queue
+  readonly #batches: DirectQueue
   readonly #holdings: Holdings
   readonly #counts: ReaderCounts = { redelivered: 0, gone: 0, fenced: 0 }
   readonly #stopping = new AbortController()
@@ -128,8 +128,9 @@ export class RedisReader implements QueueReader, PartitionHost {
     this.#suspects++
     const leave = await this.#turnstile.enter()
     this.#exclusive = true
-    // reads that are out, but for those that wait here themselves, still bring something
-    const empty = (): boolean => this.#batches.depth.messages === 0 && this.#reads <= this.#suspects
+    // What waits for a key may do so for hours, and was prepared without harm. Reads that are out, but for those that wait here themselves,
+    // still bring something.
+    const empty = (): boolean => this.#batches.moving.messages === 0 && this.#reads <= this.#suspects
     while (!empty() && !this.#stopping.signal.aborted) await sleep(5)
     return () => {
       this.#suspects--
@@ -168,7 +169,7 @@ export class RedisReader implements QueueReader, PartitionHost {
   #read (): void {
     if (this.#stopping.signal.aborted || this.#exclusive || !this.#options.connections.reader.ready) return
     const ready = [...this.#holdings.held.values()].filter(({ wantsRead }) => wantsRead)
-    const { messages, bytes } = this.#batches.depth
+    const { messages, bytes } = this.#batches.moving // what waits has a bound of its own
     const inHand = { messages: messages + this.#underWay.messages, bytes: bytes + this.#underWay.bytes }
     const share = readShares(this.#options.limits, inHand, ready.length, this.#allowance.bytes, this.#underWay.bytes)
     if (share !== null) for (const partition of ready) this.#readFrom(partition, share)

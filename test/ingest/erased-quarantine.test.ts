@@ -58,7 +58,7 @@ test('a batch prepared before the erasure and written after it; one that is bein
   const { owner, database, keys } = await ingestBench(t)
   const deliveries = [refused(0, { baseWallMs: startMs + 60_000 }), refused(1, { baseWallMs: startMs + 2 * hourMs }), deliverBytes(device, 'telemetry', Buffer.from([0xff]), startMs + 90_000)]
   const batch = await prepare(deliveries.map(({ envelope }) => envelope), { lookup: new Lookup(database), retentionMs })
-  const sealed = await sealRows(database, keys, batch.quarantined)
+  const { sealed } = await sealRows(database, keys, batch.quarantined)
   let begun = false
   let erasure: ReturnType<typeof begin> | undefined
   await database.transaction(async (client) => {

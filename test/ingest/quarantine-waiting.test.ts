@@ -1,9 +1,11 @@
 // While a data key cannot be had: messages for quarantine wait, unacknowledged and not lost; every other message is stored and acknowledged,
 // in the same batch and after it. How many may wait is bounded.
+import { randomBytes } from 'node:crypto'
 import { test, type Test } from 'tap'
 import { DataKeys } from '../../ingest/keys/data-keys.ts'
 import { httpsKeyService } from '../../ingest/keys/key-service-https.ts'
 import { Persist } from '../../ingest/persist.ts'
+import { moveToTenant } from '../../ingest/tenants.ts'
 import { WaitingRoom } from '../../ingest/waiting-room.ts'
 import { type Envelope } from '../../queue/queue.ts'
 import { PulsegateError } from '../../runtime/errors.ts'
@@ -79,6 +81,50 @@ test('the bound of what waits: then the batch waits as a whole, says why, and no
   t.equal(await count(bench.owner, 'quarantine'), 1_040)
 })
 
+test('copies of what waits take no place: devices that send again and again stop nobody; each is counted in the end', needsServices, async (t) => {
+  const bench = await ingestBench(t)
+  const { service, keys } = await keyService(t, bench)
+  service.mode = 'fail'
+  const { send, worker } = bench.start(keys)
+  const sent: Array<Promise<Array<Error | null>>> = []
+  for (let round = 1; round <= 4; round++) {
+    sent.push(send(...Array.from({ length: 400 }, (_, n) => bad(`again ${n}`))))
+    await until(() => worker.status().waiting === round * 400 || !worker.status().ready)
+    t.strictSame(await Promise.race([send(good(round)), new Promise((resolve) => setTimeout(resolve, 10_000, 'held up'))]), [null], `round ${round}`)
+  }
+  t.equal(worker.status().ready, true)
+  service.mode = 'ok'
+  t.ok((await Promise.all(sent)).flat().every((error) => error === null))
+  const { rows } = await bench.owner.query('SELECT count(*)::int AS rows, min(times)::int AS least, max(times)::int AS most FROM quarantine')
+  t.strictSame(rows, [{ rows: 400, least: 4, most: 4 }])
+  t.match(worker.status(), { ready: true, waiting: 0, totals: { stored: 4, duplicate: 0, quarantined: 1_600 } })
+})
+
+test('a tenant whose key is in memory is not held up by one whose key cannot be had, in the same batch or after it', needsServices, async (t) => {
+  const bench = await ingestBench(t)
+  for (const [n, tenant] of [[1, 'a'], [2, 'b']] as const) await moveToTenant(bench.owner, deviceId(n), tenant, undefined, async () => {})
+  const { service, keys } = await keyService(t, bench)
+  const { send, worker } = bench.start(keys)
+  const other = (text: string): Delivery => deliverBytes(deviceId(2), 'telemetry', Buffer.concat([Buffer.from([0xff]), Buffer.from(text)]))
+  t.strictSame(await send(bad('before')), [null], 'the key of this tenant is in memory now')
+  service.mode = 'fail'
+  const settled: string[] = []
+  const sent = (name: string, delivery: Delivery): void => { send(delivery).then(([error]) => { settled.push(error === null ? name : String(error)) }, () => {}) }
+  sent('b', other('one'))
+  sent('a', bad('one'))
+  await until(() => worker.status().waiting === 1 && settled.length === 1)
+  sent('b', other('two'))
+  sent('a', bad('two'))
+  await until(() => worker.status().waiting === 2 && settled.length === 2)
+  t.strictSame(settled, ['a', 'a'])
+  t.equal(await count(bench.owner, 'quarantine'), 3)
+  service.mode = 'ok'
+  await until(() => settled.length === 4)
+  const { rows } = await bench.owner.query('SELECT k.tenant, count(*)::int AS rows, sum(q.times)::int AS times FROM quarantine q JOIN data_key k ON k.id = q.key GROUP BY 1 ORDER BY 1')
+  t.strictSame(rows, [{ tenant: 'a', rows: 3, times: 3 }, { tenant: 'b', rows: 2, times: 2 }])
+  t.match(worker.status(), { waiting: 0, totals: { quarantined: 5 } })
+})
+
 test('a message that waits is prepared anew: what became known meanwhile holds for it', needsServices, async (t) => {
   const bench = await ingestBench(t)
   const { service, keys } = await keyService(t, bench)
@@ -105,7 +151,7 @@ test('a process that stops gives up what waits, unacknowledged', needsServices, 
 })
 
 test('one tenant whose key cannot be had holds up no other that waits', async (t) => {
-  const envelope = (publisher: string): Envelope => ({ publisher, kind: 'telemetry', payload: Buffer.alloc(10), receivedAtMs: 0, settle () {} })
+  const envelope = (publisher: string): Envelope => ({ publisher, kind: 'telemetry', payload: randomBytes(10), receivedAtMs: 0, settle () {} })
   const stop = new AbortController()
   const stored: string[] = []
   let away = true
@@ -131,5 +177,42 @@ test('one tenant whose key cannot be had holds up no other that waits', async (t
   t.equal(room.messages, 3)
   stop.abort()
   for (const n of [0, 1, 2]) await t.rejects(outcomes[n] as Promise<void>, { code: 'QUEUE_CLOSED' })
+  t.match(room, { messages: 0, fault: null })
+})
+
+test('a copy is stored after the one that waits, and settled once it is; copies have a bound too', async (t) => {
+  const envelope = (publisher: string, receivedAtMs: number): Envelope => ({ publisher, kind: 'telemetry', payload: Buffer.alloc(10), receivedAtMs, settle () {} })
+  const stop = new AbortController()
+  t.teardown(() => { stop.abort() })
+  const asked: string[][] = []
+  let away: readonly string[] = ['a', 'b']
+  const room = new WaitingRoom({
+    persist: new Persist(quietObservability().log, stop.signal, () => {}),
+    maxMessages: 2,
+    maxCopies: 3,
+    async attempt (envelopes) {
+      await new Promise((resolve) => setImmediate(resolve))
+      asked.push(envelopes.map(({ publisher, receivedAtMs }) => `${publisher}${receivedAtMs}`))
+      const left = envelopes.filter(({ publisher }) => away.includes(publisher))
+      return { left, fault: left.length === 0 ? null : fault }
+    }
+  })
+  const fault = new PulsegateError('KEY_UNAVAILABLE', 'away')
+  const settled: string[] = []
+  const enter = (name: string, ...envelopes: Envelope[]): void => { room.enter(envelopes, fault)?.then(() => { settled.push(name) }, () => {}) }
+  enter('first', envelope('a', 1), envelope('b', 1))
+  enter('copy of a', envelope('a', 2))
+  enter('copies of both', envelope('a', 3), envelope('b', 3))
+  t.equal(room.messages, 5)
+  t.equal(room.enter([envelope('a', 4)], fault), null, 'no more copies')
+  t.equal(room.enter([envelope('c', 1)], fault), null, 'no more places')
+  await until(() => asked.length > 0)
+  t.strictSame(asked[0], ['a1', 'b1'], 'copies ask for no key')
+  away = []
+  await until(() => settled.length === 3)
+  t.strictSame(asked.slice(-2).map((names) => names.sort()), [['a1', 'b1'], ['a2', 'a3', 'b3']])
+  t.equal(room.messages, 0)
+  enter('afterwards', envelope('a', 5), envelope('a', 6), envelope('d', 1))
+  await until(() => settled.includes('afterwards'))
   t.match(room, { messages: 0, fault: null })
 })
