@@ -93,7 +93,7 @@ export class RedisReader implements QueueReader, PartitionHost {
     })
     admin.onReady(() => { this.#holdings.turn() })
     this.#listen(wake)
-    this.#loops = [this.#every(lookEveryMs, async () => { this.#signalAll() }), this.#every(trimEveryMs, () => this.#trim())]
+    this.#loops = [this.#every(lookEveryMs, async () => { this.#signalAll() }), this.#every(trimEveryMs, async () => { await this.#trim() })]
     return this.#consuming
   }
 
@@ -101,8 +101,11 @@ export class RedisReader implements QueueReader, PartitionHost {
   async untilHandled (signal: AbortSignal): Promise<void> {
     for (;;) {
       this.#signalAll()
-      await this.#trim()
-      if (this.fault === null && this.lag.entries === 0 && this.lag.inHand === 0 && this.lag.held > 0) return
+      const counted = await this.#trim()
+      const { entries, inHand, held } = this.lag
+      // one that was taken meanwhile, or could not be asked, has not been counted
+      const known = [...this.#holdings.held.values()].every((partition) => counted.has(partition))
+      if (this.fault === null && known && entries === 0 && inHand === 0 && held > 0) return
       await sleep(20, signal)
     }
   }
@@ -202,13 +205,17 @@ export class RedisReader implements QueueReader, PartitionHost {
     this.moved()
   }
 
-  async #trim (): Promise<void> {
+  /** Gives the partitions of which it is known now what is left in them. */
+  async #trim (): Promise<Set<Partition>> {
     const { admin } = this.#options.connections
     const scripted = withScripts(admin.redis)
+    const looked = new Set<Partition>()
     await Promise.allSettled([...this.#holdings.held.values()].map(async (partition) => {
       const { left, pending } = await admin.call(() => partition.scripts.trim(scripted))
       partition.looked(left, pending)
+      looked.add(partition)
     }))
+    return looked
   }
 
   #listen (wake: Connection): void {

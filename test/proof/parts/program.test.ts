@@ -30,6 +30,7 @@ test('a real broker as a process: asked over HTTP, frozen, killed, and up again 
       PULSEGATE_REDIS_NAMESPACE: namespace,
       DATABASE_URL: `postgres://nobody@127.0.0.1:${choosePort()}/none`,
       PULSEGATE_CERTS: certs,
+      PULSEGATE_AUDIT_DIR: join(directory, 'audit'),
       PULSEGATE_MQTT_PORT: String(choosePort()),
       PULSEGATE_HEALTH_PORT: String(health.port)
     },
