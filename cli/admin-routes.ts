@@ -20,6 +20,30 @@ const verbs = Object.keys(stateOf) as StateVerb[]
 /** What is no device id is not written down: it may be a name, or a token that was put into the wrong place. */
 const device = ({ id = '' }: Readonly<Record<string, string>>): AuditEntity => ({ type: 'device', id: isDeviceId(id) ? id : '(no device id)' })
 
+interface AtBroker extends Pick<AdminRoute, 'right' | 'action'> {
+  readonly verb: string
+  /** Under which name the answer says whether there was anything to do. */
+  readonly answer: string
+}
+
+/** Something that this broker does with a device; 404 when it has nothing to do with it and nobody knows it. */
+function atBroker (database: Database, { verb, right, action, answer }: AtBroker, act: (id: string, operator: AdminRequest['operator']) => boolean): AdminRoute {
+  return {
+    method: 'POST',
+    path: `/v1/devices/:id/${verb}`,
+    right,
+    action,
+    entity: device,
+    async handle (request) {
+      const id = deviceId(request)
+      textFields(request.body, [])
+      const done = act(id, request.operator)
+      if (!done) await refuseUnknown(database, id)
+      return { id, [answer]: done }
+    }
+  }
+}
+
 export interface AdminParts {
   readonly broker: Broker
   /** As somebody who may change devices and read the trail. */
@@ -50,34 +74,8 @@ export function adminRoutes ({ broker, database, audit }: AdminParts): AdminRout
         return { id, state }
       }
     },
-    {
-      method: 'POST',
-      path: '/v1/devices/:id/disconnect',
-      right: 'sessions:end',
-      action: 'E',
-      entity: device,
-      async handle (request) {
-        const id = deviceId(request)
-        textFields(request.body, [])
-        const ended = broker.disconnect(id, `by ${request.operator.name}`)
-        if (!ended) await refuseUnknown(database, id)
-        return { id, ended }
-      }
-    },
-    {
-      method: 'POST',
-      path: '/v1/devices/:id/pardon',
-      right: 'devices:change',
-      action: 'U',
-      entity: device,
-      async handle (request) {
-        const id = deviceId(request)
-        textFields(request.body, [])
-        const pardoned = broker.pardon(id)
-        if (!pardoned) await refuseUnknown(database, id)
-        return { id, pardoned }
-      }
-    },
+    atBroker(database, { verb: 'disconnect', right: 'sessions:end', action: 'E', answer: 'ended' }, (id, { name }) => broker.disconnect(id, `by ${name}`)),
+    atBroker(database, { verb: 'pardon', right: 'devices:change', action: 'U', answer: 'pardoned' }, (id) => broker.pardon(id)),
     {
       method: 'POST',
       path: '/v1/devices/:id/command',
